@@ -1,0 +1,43 @@
+package gateway
+
+import (
+	"context"
+	"time"
+
+	"github.com/attache-gateway/attache/extproc/llm"
+)
+
+// A Policy decides what may happen to a request. It is called by many
+// goroutines at once.
+type Policy interface {
+	// Decide returns the decision about the facts. An error means that there is
+	// none; the caller then refuses the request. It returns soon after ctx ends.
+	Decide(ctx context.Context, f *Facts) (Decision, error)
+
+	// Revision names the rules that are in force.
+	Revision() string
+}
+
+// A Guard looks at the text of a request before it leaves. It is called by many
+// goroutines at once.
+type Guard interface {
+	// Name is the guard's name in configuration, records and errors.
+	Name() string
+
+	// Check returns the verdict on the text. An error means that there is none.
+	// It returns soon after ctx ends.
+	Check(ctx context.Context, t *Text) (Verdict, error)
+}
+
+// An Authenticator knows who calls.
+type Authenticator interface {
+	// Authenticate returns the owner of a key, or the error that the client
+	// gets: CodeMissingKey, CodeInvalidKey or CodeExpiredKey.
+	Authenticate(key Secret, now time.Time) (Caller, *llm.Error)
+}
+
+// A Sink takes the record of each exchange when it has ended. It must not wait
+// for storage or a network, and must not change the record.
+type Sink interface {
+	Record(r *Record)
+}
