@@ -43,9 +43,30 @@ type Request struct {
 	Extra []Member
 
 	InputEstimate int64 // input tokens by our own count; 0: not counted
-	Edits         []Edit
-	// Edits are changes to Body.Raw that hold for every target, such as a
-	// guard's redactions.
+
+	// Changes to the client's body that hold for every target: a guard's
+	// redactions and a policy's modifications.
+	Edits []Edit
+	Sets  []Set
+}
+
+// A Set gives a member of the body a new value; nil removes it.
+type Set struct {
+	Name  string
+	Value []byte
+}
+
+// Patch begins the changes for one target with those that hold for all.
+func (r *Request) Patch() *Patch {
+	p := r.Body.Patch(r.Edits...)
+	for _, s := range r.Sets {
+		if s.Value == nil {
+			p.Remove(s.Name)
+		} else {
+			p.Set(s.Name, s.Value)
+		}
+	}
+	return p
 }
 
 // A Number is a JSON number as the client wrote it; empty: not given.
