@@ -14,7 +14,8 @@ import (
 // ErrTooLong is an event longer than the limit.
 var ErrTooLong = errors.New("sse: event is too long")
 
-// An Event is one event. Its fields are valid until the next call of Split.
+// An Event is one event. Raw is valid until the next call of Split, Name and
+// Data until the function that got the event returns.
 type Event struct {
 	Raw  []byte // with the blank line that ends it
 	Name []byte // the event field; empty if there is none
@@ -26,6 +27,7 @@ type Splitter struct {
 	limit   int
 	started bool   // past the byte order mark
 	held    []byte // the beginning of an event that is not complete
+	spare   []byte // what held was before, while events point into it
 	scanned int    // bytes of held that were searched for its end
 	joined  []byte // data of an event with several data lines
 }
@@ -49,20 +51,23 @@ func (s *Splitter) Split(chunk []byte, eos bool, fn func(Event) error) error {
 			scan = next
 			break
 		}
+		if end-from > s.limit {
+			return ErrTooLong
+		}
 		if err := fn(s.parse(buf[from:end])); err != nil {
 			return err
 		}
 		from, scan = end, end
+	}
+	if len(buf)-from > s.limit {
+		return ErrTooLong
 	}
 	if eos && from < len(buf) {
 		err := fn(s.parse(buf[from:]))
 		s.held = s.held[:0]
 		return err
 	}
-	if len(buf)-from > s.limit {
-		return ErrTooLong
-	}
-	s.held = append(s.held[:0], buf[from:]...)
+	s.held, s.spare = append(s.spare[:0], buf[from:]...), s.held
 	s.scanned = scan - from
 	return nil
 }

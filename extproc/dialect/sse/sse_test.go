@@ -81,6 +81,41 @@ func TestLimit(t *testing.T) {
 	}
 }
 
+// A decoder hands on the raw bytes of all events of a chunk together, after
+// Split has returned.
+func TestRawStaysUntilTheNextCall(t *testing.T) {
+	s := New(1 << 20)
+	var raw [][]byte
+	keep := func(e Event) error { raw = append(raw, e.Raw); return nil }
+	for _, c := range []string{"data: fir", "st\n\ndata: second\n\ndata: th", "ird\n\ndata: fourth"} {
+		raw = raw[:0]
+		if err := s.Split([]byte(c), false, keep); err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range raw {
+			if !bytes.HasPrefix(r, []byte("data: ")) || !bytes.HasSuffix(r, []byte("\n\n")) {
+				t.Errorf("after %q an event reads %q", c, r)
+			}
+		}
+	}
+}
+
+// The limit must not depend on where the network cut the stream.
+func TestLimitHoldsForAnyCut(t *testing.T) {
+	const stream = "data: 1\n\ndata: 12345678901234567890\n\n"
+	for cut := range len(stream) {
+		s := New(20)
+		none := func(Event) error { return nil }
+		err := s.Split([]byte(stream[:cut]), false, none)
+		if err == nil {
+			err = s.Split([]byte(stream[cut:]), true, none)
+		}
+		if !errors.Is(err, ErrTooLong) {
+			t.Fatalf("cut at %d: got %v", cut, err)
+		}
+	}
+}
+
 func FuzzSplit(f *testing.F) {
 	for _, tt := range streams {
 		f.Add([]byte(tt.in), uint8(3))
