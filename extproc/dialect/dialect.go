@@ -35,6 +35,10 @@ type Dialect interface {
 
 	// EncodeError writes an error as the whole body of an answer.
 	EncodeError(e *llm.Error) []byte
+
+	// Member names the members of a request that hold a canonical field, as
+	// max_tokens; the first is the one to add where none is there.
+	Member(field string) []string
 }
 
 // A Target is what a dialect must know of the receiver of a request.

@@ -14,6 +14,10 @@ type Policy interface {
 	// none; the caller then refuses the request. It returns soon after ctx ends.
 	Decide(ctx context.Context, f *Facts) (Decision, error)
 
+	// Reads reports whether the rules look at a fact, by its place in their
+	// input, as request.tokens. A fact that nobody reads need not be found.
+	Reads(fact string) bool
+
 	// Revision names the rules that are in force.
 	Revision() string
 }

@@ -1,0 +1,73 @@
+package gateway
+
+import (
+	"strconv"
+
+	"github.com/attache-gateway/attache/extproc/llm"
+)
+
+// exactCount is the text up to which a request is counted to the last byte. Of
+// a longer one the rest is reckoned like its beginning: the figure serves only
+// where a provider reports none.
+const exactCount = 16 << 10
+
+// inputTokens counts a request's input, all of it or, if quick, the beginning.
+func (g *Gateway) inputTokens(r *llm.Request, quick bool) int64 {
+	c := inputCounter{g: g, left: len(r.Body.Raw)}
+	if quick {
+		c.left = exactCount
+	}
+	c.parts(r.System)
+	for _, m := range r.Messages {
+		c.tokens += c.g.overhead.Message
+		c.parts(m.Parts)
+	}
+	for _, t := range r.Tools {
+		c.text(t.Name)
+		c.text(t.Description)
+		c.text(string(t.Schema))
+	}
+	for _, s := range r.Inputs {
+		c.text(s)
+	}
+	if c.seen > 0 && c.skipped > 0 {
+		c.tokens += c.tokens * c.skipped / c.seen
+	}
+	return c.tokens + c.g.overhead.Reply
+}
+
+// An inputCounter adds up the tokens of a request's texts.
+type inputCounter struct {
+	g             *Gateway
+	left          int   // bytes that may still be counted
+	seen, skipped int64 // bytes
+	tokens        int64
+}
+
+func (c *inputCounter) parts(parts []llm.Part) {
+	for i := range parts {
+		c.text(parts[i].Text)
+		c.text(parts[i].Name)
+		c.parts(parts[i].Parts)
+	}
+}
+
+func (c *inputCounter) text(s string) {
+	n := min(len(s), c.left)
+	if n > 0 {
+		c.tokens += c.g.counter.Count(s[:n])
+	}
+	c.left -= n
+	c.seen += int64(n)
+	c.skipped += int64(len(s) - n)
+}
+
+// countTokens answers a request for a count where the target has no such call.
+func (x *Exchange) countTokens(r *llm.Request) *llm.Answer {
+	n := x.gw.inputTokens(r, false)
+	x.record.Status = 200
+	x.record.Usage.Input, x.record.Counted = n, true
+	body := append(strconv.AppendInt([]byte(`{"input_tokens":`), n, 10), '}')
+	header := append(x.ownHeaders(), llm.Header{Name: "x-attache-counted", Value: "estimate"})
+	return &llm.Answer{Status: 200, Type: "application/json", Header: header, Body: body}
+}

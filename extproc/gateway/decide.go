@@ -1,0 +1,183 @@
+package gateway
+
+import (
+	"context"
+	"fmt"
+	"path"
+	"time"
+
+	"github.com/attache-gateway/attache/extproc/llm"
+)
+
+// A Forward says how Envoy shall send a request on.
+type Forward struct {
+	Clusters []string      // one for each attempt, in order
+	PerTry   time.Duration // limit of each attempt; 0: none
+	First    *Upstream     // the request for the first attempt; nil: that one asks too
+}
+
+// Decide settles everything that can say no. It returns the answer if the
+// gateway itself answers, or else how to send the request on. Nothing after it
+// may refuse the request.
+func (x *Exchange) Decide(ctx context.Context, body []byte) (*llm.Answer, *Forward) {
+	if x.front.op == llm.OpModels {
+		return x.listModels(), nil
+	}
+	r, err := x.wire.DecodeRequest(x.front.op, body)
+	if err != nil {
+		return x.fail(llm.CodeInternal, err), nil
+	}
+	x.record.Model, x.record.Stream = r.Model, r.Stream
+	for _, name := range dialectHeaders {
+		if v := x.head.Get(name); v != "" {
+			r.Header = append(r.Header, llm.Header{Name: name, Value: v})
+		}
+	}
+	if x.record.User == "" {
+		x.record.User = r.User
+	}
+	targets, settings, refusal := x.candidates(ctx, r)
+	if refusal != nil {
+		return refusal, nil
+	}
+	if refusal := x.guard(ctx, r, targets[0]); refusal != nil {
+		return refusal, nil
+	}
+	if x.front.op == llm.OpCountTokens && targets[0].Dialect != x.front.dialect {
+		return x.countTokens(r), nil
+	}
+	return x.send(r, targets, settings)
+}
+
+// candidates finds the targets that the client asked for and that the key and
+// the policy allow, and applies what the policy changes.
+func (x *Exchange) candidates(ctx context.Context, r *llm.Request) ([]*target, Settings, *llm.Answer) {
+	targets, settings, err := x.gw.resolve(r.Model)
+	if err == nil {
+		err = x.mayUse(r.Model, targets)
+	}
+	if err != nil {
+		return nil, settings, x.refuse(err)
+	}
+	settings = x.asked(settings)
+	d, refusal := x.consult(ctx, r, targets)
+	if refusal != nil {
+		return nil, settings, refusal
+	}
+	if len(d.Chain) > 0 {
+		if targets, settings, err = x.gw.chain(d.Chain, settings); err != nil {
+			return nil, settings, x.fail(llm.CodePolicyError, fmt.Errorf("gateway: the policy's chain: %s", err.Message))
+		}
+	}
+	settings = d.limit(settings)
+	if targets = d.filter(targets); len(targets) == 0 {
+		return nil, settings, x.refuse(&llm.Error{Status: 503, Code: llm.CodeNoTarget, Message: "the policy leaves no target for this request"})
+	}
+	if err := apply(d.Modify, r, x.wire); err != nil {
+		return nil, settings, x.fail(llm.CodePolicyError, err)
+	}
+	return targets, settings, nil
+}
+
+// consult asks the policy.
+func (x *Exchange) consult(ctx context.Context, r *llm.Request, targets []*target) (Decision, *llm.Answer) {
+	if x.gw.policyTime > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, x.gw.policyTime)
+		defer cancel()
+	}
+	d, err := x.gw.policy.Decide(ctx, x.facts(r, targets))
+	if err != nil {
+		x.record.Detail = err.Error()
+		return d, x.refuse(&llm.Error{Status: 500, Code: llm.CodePolicyError, Message: "the policy could not be evaluated"})
+	}
+	x.record.Rules, x.record.Labels = d.Rules, d.Labels
+	if d.Deny == nil {
+		return d, nil
+	}
+	answer := x.refuse(&llm.Error{Status: d.Deny.Status, Code: d.Deny.Code, Message: d.Deny.Message})
+	if d.Deny.RetryAfterS > 0 {
+		answer.Header = append(answer.Header, llm.Header{Name: "retry-after", Value: fmt.Sprint(d.Deny.RetryAfterS)})
+	}
+	return d, answer
+}
+
+// mayUse checks the models that a key is restricted to, by the name that was
+// asked for and by each target's.
+func (x *Exchange) mayUse(asked string, targets []*target) *llm.Error {
+	if x.caller.Models == nil || x.caller.allows(asked) {
+		return nil
+	}
+	for _, t := range targets {
+		if !x.caller.allows(t.model) && !x.caller.allows(t.String()) {
+			return &llm.Error{Status: 403, Code: llm.CodePolicyDenied, Param: "model", Message: "this key may not use this model"}
+		}
+	}
+	return nil
+}
+
+func (c *Caller) allows(model string) bool {
+	for _, pattern := range c.Models {
+		if ok, err := path.Match(pattern, model); ok && err == nil {
+			return true
+		}
+	}
+	return false
+}
+
+// asked applies the client's own wishes for deadlines.
+func (x *Exchange) asked(s Settings) Settings {
+	if d, ok := headerTime(x.head.Get("x-attache-timeout")); ok {
+		s.Timeout = d
+	}
+	if d, ok := headerTime(x.head.Get("x-attache-first-token")); ok {
+		s.FirstToken = d
+	}
+	return s
+}
+
+// limit applies the policy's deadlines.
+func (d *Decision) limit(s Settings) Settings {
+	if d.TimeoutMS > 0 {
+		s.Timeout = time.Duration(d.TimeoutMS) * time.Millisecond
+	}
+	if d.FirstTokenMS > 0 {
+		s.FirstToken = time.Duration(d.FirstTokenMS) * time.Millisecond
+	}
+	return s
+}
+
+// filter returns the targets for which all that the policy requires holds.
+func (d *Decision) filter(targets []*target) (kept []*target) {
+next:
+	for _, t := range targets {
+		for _, c := range d.Require {
+			if !t.has(c) {
+				continue next
+			}
+		}
+		for _, c := range d.Exclude {
+			if t.has(c) {
+				continue next
+			}
+		}
+		kept = append(kept, t)
+	}
+	return kept
+}
+
+// chain resolves the policy's own list of models.
+func (g *Gateway) chain(names []string, s Settings) ([]*target, Settings, *llm.Error) {
+	var all []*target
+	for _, name := range names {
+		found, _, err := g.resolve(name)
+		if err != nil {
+			return nil, s, err
+		}
+		all = append(all, found...)
+	}
+	if len(all) > maxTargets {
+		return nil, s, llm.Invalid("chain", "names more than %d targets", maxTargets)
+	}
+	return all, s, nil
+}

@@ -1,0 +1,140 @@
+package gateway
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/attache-gateway/attache/extproc/dialect"
+	"github.com/attache-gateway/attache/extproc/llm"
+)
+
+// An Exchange is one client request's life. Its methods are called in order:
+// Decide, Attempt once per attempt that goes to a retry cluster, Respond or
+// LocalReply, Chunk until the end of the stream, Close. Attempt runs on other
+// goroutines than the rest; what it shares with them is behind the mutex.
+type Exchange struct {
+	ID string
+
+	gw     *Gateway
+	front  front
+	wire   dialect.Dialect // of the client
+	head   *Head
+	caller Caller
+	record Record
+
+	mu       sync.Mutex
+	req      *llm.Request // nil once the response has begun and no attempt can follow
+	plan     *plan
+	attempts []Attempt
+
+	tried         int // attempts until the response began
+	resp          *response
+	inputEstimate int64 // tokens
+}
+
+// open begins an exchange. An answer means that the request ends here, before
+// its body is read; Close is due all the same.
+func (g *Gateway) open(h *Head) (*Exchange, *llm.Answer) {
+	f, err := frontOf(h)
+	x := &Exchange{ID: newID(), gw: g, front: f, wire: g.dialects[f.dialect], head: h}
+	x.record = Record{
+		ID: x.ID, Start: g.now(), Dialect: f.dialect, Op: f.op, Path: h.Path,
+		User:       h.first("x-attache-user", "helicone-user-id"),
+		Session:    h.first("x-attache-session", "helicone-session-id"),
+		Properties: h.properties(),
+		Revision:   g.policy.Revision(),
+	}
+	if err == nil {
+		x.caller, err = g.auth.Authenticate(h.key(), x.record.Start)
+		x.record.Caller = x.caller
+	}
+	if err != nil {
+		return x, x.refuse(err)
+	}
+	return x, nil
+}
+
+// newID returns 128 random bits: who knows an exchange's ID may take part in it.
+func newID() string {
+	var b [16]byte
+	_, _ = rand.Read(b[:]) // never fails, see crypto/rand
+	return hex.EncodeToString(b[:])
+}
+
+// refuse writes an error as the answer and into the record.
+func (x *Exchange) refuse(e *llm.Error) *llm.Answer {
+	x.record.Status, x.record.Code = e.Status, e.Code
+	a := &llm.Answer{Status: e.Status, Type: "application/json", Header: x.ownHeaders(), Body: x.wire.EncodeError(e)}
+	if e.Code == llm.CodeQuota {
+		a.Header = append(a.Header, llm.Header{Name: "x-should-retry", Value: "false"})
+	}
+	return a
+}
+
+// fail is refuse for something broken: the client learns the code and nothing
+// else, the record says what happened.
+func (x *Exchange) fail(code string, err error) *llm.Answer {
+	x.record.Detail = err.Error()
+	var e *llm.Error
+	if errors.As(err, &e) {
+		return x.refuse(e)
+	}
+	return x.refuse(&llm.Error{Status: 500, Code: code, Message: "the gateway could not handle this request"})
+}
+
+// Panicked notes that code of the gateway panicked and returns the answer for
+// a client that has none yet.
+func (x *Exchange) Panicked(cause any) *llm.Answer {
+	return x.fail(llm.CodeInternal, &panicError{cause, debug.Stack()})
+}
+
+// A panicError keeps where a panic came from for the record's detail.
+type panicError struct {
+	cause any
+	stack []byte
+}
+
+func (e *panicError) Error() string { return "panic: " + formatCause(e.cause) + "\n" + string(e.stack) }
+
+// formatCause prints a panic's cause if it cannot hold a client's text.
+func formatCause(cause any) string {
+	if err, ok := cause.(interface {
+		RuntimeError()
+		Error() string
+	}); ok {
+		return err.Error()
+	}
+	return "see the stack"
+}
+
+// Close ends the exchange, whatever became of it, and hands out its record.
+func (x *Exchange) Close(ctx context.Context) {
+	r := &x.record
+	r.Duration = x.gw.now().Sub(r.Start)
+	x.mu.Lock()
+	x.settle(ctx.Err() != nil)
+	r.Attempts = x.attempts
+	x.req, x.plan = nil, nil
+	x.mu.Unlock()
+	for _, s := range x.gw.sinks {
+		s.Record(r)
+	}
+	x.gw.release()
+}
+
+// headerTime reads a header with a duration, as 5s or a number of milliseconds.
+func headerTime(v string) (time.Duration, bool) {
+	if v == "" {
+		return 0, false
+	}
+	d, err := time.ParseDuration(v)
+	if err != nil {
+		d, err = time.ParseDuration(v + "ms")
+	}
+	return d, err == nil && d > 0
+}

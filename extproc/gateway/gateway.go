@@ -1,0 +1,114 @@
+// Package gateway carries one client request from its first byte to its last:
+// who asks, what the policy says, which targets are tried, what guards see, how
+// the response is read and written, and the record of it all.
+//
+// It declares what it needs of policies, guards, keys and ledgers, and does not
+// know how they work. It knows nothing of Envoy's protocol (package stream),
+// of configuration files (config) or of any wire format (dialect).
+package gateway
+
+import (
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/attache-gateway/attache/extproc/dialect"
+	"github.com/attache-gateway/attache/extproc/tokens"
+)
+
+// Options are what a Gateway is made of.
+type Options struct {
+	Dialects  []dialect.Dialect
+	Providers []Provider // in the order in which bare model names look for them
+	Models    []Model
+	Defaults  Settings // for models that are not under Models
+
+	Auth       Authenticator
+	Policy     Policy
+	PolicyTime time.Duration // deadline of one decision
+	Guards     []Guard       // on the input, in order
+	Sinks      []Sink
+
+	PassUsage   bool // leave the usage chunk in streams whose client did not ask for it
+	MaxResponse int  // bytes of a unary response or of one event
+	Now         func() time.Time
+	Free        func() // called when no exchange uses the snapshot any more
+}
+
+// A Gateway is one immutable snapshot of everything that decides about
+// requests. An exchange belongs to the snapshot that it began with.
+type Gateway struct {
+	dialects  map[string]dialect.Dialect
+	providers map[string]*Provider
+	ordered   []*Provider
+	models    map[string]*model
+	names     []string // of models, in order
+	defaults  Settings
+
+	auth       Authenticator
+	policy     Policy
+	policyTime time.Duration
+	guards     []Guard
+	sinks      []Sink
+
+	passUsage   bool
+	maxResponse int
+	now         func() time.Time
+	counter     *tokens.Encoding
+	overhead    tokens.Overhead
+	users       atomic.Int64 // the holder and the open exchanges
+	free        func()
+}
+
+// A model is a Model with its targets found.
+type model struct {
+	targets []*target
+	Settings
+}
+
+// New checks that the parts fit together.
+func New(o Options) (*Gateway, error) {
+	g := &Gateway{
+		dialects:  map[string]dialect.Dialect{},
+		providers: map[string]*Provider{},
+		models:    map[string]*model{},
+		defaults:  o.Defaults,
+		auth:      o.Auth, policy: o.Policy, policyTime: o.PolicyTime, guards: o.Guards, sinks: o.Sinks,
+		passUsage: o.PassUsage, maxResponse: o.MaxResponse, now: o.Now,
+		counter: tokens.O200K(), free: o.Free,
+	}
+	g.users.Store(1)
+	for _, d := range o.Dialects {
+		g.dialects[d.Name()] = d
+	}
+	for _, p := range o.Providers {
+		if g.dialects[p.Dialect] == nil {
+			return nil, fmt.Errorf("gateway: provider %s speaks the unknown dialect %q", p.Name, p.Dialect)
+		}
+		g.providers[p.Name] = &p
+		g.ordered = append(g.ordered, &p)
+	}
+	for _, m := range o.Models {
+		if err := g.addModel(m); err != nil {
+			return nil, err
+		}
+	}
+	return g, nil
+}
+
+func (g *Gateway) addModel(m Model) error {
+	var targets []*target
+	for _, name := range m.Targets {
+		found, _ := g.find(name)
+		if len(found) == 0 {
+			return fmt.Errorf("gateway: model %s: no provider for the target %q", m.Name, name)
+		}
+		targets = append(targets, found...)
+	}
+	if len(targets) == 0 || len(targets) > maxTargets {
+		return fmt.Errorf("gateway: model %s has %d targets, not 1 to %d", m.Name, len(targets), maxTargets)
+	}
+	g.models[m.Name] = &model{targets, m.Settings}
+	g.names = append(g.names, m.Name)
+	return nil
+}

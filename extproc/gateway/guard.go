@@ -1,0 +1,163 @@
+package gateway
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/attache-gateway/attache/extproc/dialect/jsonx"
+	"github.com/attache-gateway/attache/extproc/llm"
+)
+
+// guard shows the request to each guard in turn; later ones see what earlier
+// ones redacted.
+func (x *Exchange) guard(ctx context.Context, r *llm.Request, t *target) *llm.Answer {
+	if len(x.gw.guards) == 0 {
+		return nil
+	}
+	in := newInspection(r)
+	in.text.RequestID, in.text.Model, in.text.Tenant = x.ID, t.model, tenant(&x.caller)
+	x.record.Verdicts = map[string]Action{}
+	for _, g := range x.gw.guards {
+		v, err := g.Check(ctx, &in.text)
+		if err == nil && v.Action == ActionRedact {
+			err = in.redact(v.Findings)
+		}
+		if err != nil {
+			x.record.Detail = fmt.Sprintf("guard %s: %v", g.Name(), err)
+			return x.refuse(&llm.Error{Status: 500, Code: llm.CodeGuardError, Message: "a guard could not check the request"})
+		}
+		x.record.Verdicts[g.Name()] = v.Action
+		if v.Action == ActionBlock {
+			return x.blocked(g.Name(), v)
+		}
+	}
+	in.finish(r)
+	return nil
+}
+
+func (x *Exchange) blocked(name string, v Verdict) *llm.Answer {
+	msg := v.Message
+	if msg == "" {
+		msg = "the request was blocked by the guard " + name
+	}
+	x.record.Detail = "guard " + name + ": " + v.Code
+	return x.refuse(&llm.Error{Status: 403, Code: llm.CodeGuardBlocked, Message: msg})
+}
+
+// tenant is the same for requests of the same team and says nothing of it.
+func tenant(c *Caller) string {
+	sum := sha256.Sum256([]byte(c.Org + "\x00" + c.Team))
+	return hex.EncodeToString(sum[:8])
+}
+
+// An inspection is a request's text with the parts that it came from.
+type inspection struct {
+	text    Text
+	parts   []*llm.Part // of each segment
+	changed []bool
+}
+
+func newInspection(r *llm.Request) *inspection {
+	in := &inspection{}
+	in.add(llm.RoleSystem, SegmentSystem, r.System)
+	for i := range r.Messages {
+		m := &r.Messages[i]
+		kind := SegmentText
+		if m.Role == llm.RoleSystem {
+			kind = SegmentSystem
+		}
+		in.add(m.Role, kind, m.Parts)
+	}
+	in.changed = make([]bool, len(in.parts))
+	return in
+}
+
+func (in *inspection) add(role llm.Role, kind SegmentKind, parts []llm.Part) {
+	for i := range parts {
+		p := &parts[i]
+		s := Segment{Role: role, Kind: kind, Text: p.Text}
+		switch p.Kind {
+		case llm.PartToolCall:
+			s.Kind = SegmentToolArgs
+		case llm.PartToolResult:
+			in.add(role, SegmentToolResult, p.Parts)
+			continue
+		case llm.PartImage:
+			s.Kind, s.Text = SegmentImageRef, p.Media.URL
+		}
+		if s.Text == "" {
+			continue
+		}
+		in.text.Segments = append(in.text.Segments, s)
+		in.parts = append(in.parts, p)
+	}
+}
+
+// redact replaces the findings in the text. It changes nothing if one of them
+// is not where text is, or would make a tool's arguments something else than
+// JSON.
+func (in *inspection) redact(findings []Finding) error {
+	for from := 0; from < len(findings); {
+		i := findings[from].Segment
+		to := from
+		for to < len(findings) && findings[to].Segment == i {
+			to++
+		}
+		if i < 0 || i >= len(in.parts) || in.text.Segments[i].Kind == SegmentImageRef {
+			return fmt.Errorf("gateway: finding in segment %d, which cannot be redacted", i)
+		}
+		s, err := replace(in.text.Segments[i].Text, findings[from:to])
+		if err != nil {
+			return err
+		}
+		if in.parts[i].Kind == llm.PartToolCall && !json.Valid([]byte(s)) {
+			return fmt.Errorf("gateway: redaction breaks the arguments of a tool call")
+		}
+		in.text.Segments[i].Text = s
+		in.changed[i] = true
+		from = to
+	}
+	return nil
+}
+
+func replace(text string, findings []Finding) (string, error) {
+	var b strings.Builder
+	from := 0
+	for _, f := range findings {
+		if f.Start < from || f.End < f.Start || f.End > len(text) {
+			return "", fmt.Errorf("gateway: finding %d-%d in a segment of %d bytes", f.Start, f.End, len(text))
+		}
+		b.WriteString(text[from:f.Start])
+		if f.Replacement != "" {
+			b.WriteString(f.Replacement)
+		} else {
+			b.WriteString("[" + strings.ToUpper(f.Label) + "]")
+		}
+		from = f.End
+	}
+	b.WriteString(text[from:])
+	return b.String(), nil
+}
+
+// finish puts the redacted text into the request, in its canonical form and in
+// the client's bytes.
+func (in *inspection) finish(r *llm.Request) {
+	for i, p := range in.parts {
+		if !in.changed[i] {
+			continue
+		}
+		p.Text, p.Raw = in.text.Segments[i].Text, nil
+		if p.At.Empty() {
+			continue
+		}
+		value := []byte(p.Text)
+		if r.Body.Raw[p.At.Start] == '"' {
+			value = jsonx.AppendString(nil, p.Text)
+		}
+		r.Edits = append(r.Edits, llm.Edit{At: p.At, New: value})
+	}
+}

@@ -1,0 +1,68 @@
+package gateway
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/attache-gateway/attache/extproc/llm"
+)
+
+// forwarded are the client's headers that a provider may see. All others stay
+// here: keys, cookies, addresses and what the client says to the gateway.
+var forwarded = map[string]bool{
+	"accept":            true,
+	"accept-language":   true,
+	"anthropic-beta":    true,
+	"anthropic-version": true,
+	"content-length":    true,
+	"content-type":      true,
+	"idempotency-key":   true,
+	"openai-beta":       true,
+	"traceparent":       true,
+	"tracestate":        true,
+	"user-agent":        true,
+	"x-request-id":      true,
+}
+
+// credentials are the headers that carry keys. An attempt sets one of them and
+// removes the others, since all attempts share one header map and the one
+// before may have gone to another provider.
+var credentials = [...]string{
+	"authorization", "x-api-key", "api-key", "x-goog-api-key",
+	"x-amz-date", "x-amz-security-token", "x-amz-content-sha256",
+}
+
+// dialectHeaders may be set by one attempt and must not reach the next one's
+// provider, unless that sets them again.
+var dialectHeaders = [...]string{"anthropic-version", "anthropic-beta", "openai-beta"}
+
+// stripped names the client's headers that no provider may see.
+func stripped(h *Head) (names []string) {
+	for _, f := range h.Headers {
+		if !strings.HasPrefix(f.Name, ":") && f.Name != "host" && !forwarded[f.Name] && !slices.Contains(names, f.Name) {
+			names = append(names, f.Name)
+		}
+	}
+	return names
+}
+
+// withdrawn are the headers of a provider's response that are about us and the
+// provider, or about a body that we change.
+func withdrawn(h []llm.Header, bodyChanges, crosses bool) (names []string) {
+	for _, f := range h {
+		switch f.Name {
+		case "set-cookie", "alt-svc", "strict-transport-security", "anthropic-organization-id", "openai-organization", "openai-project", "server", "via":
+			names = append(names, f.Name)
+		case "content-encoding", "content-length", "transfer-encoding", "etag":
+			if bodyChanges {
+				names = append(names, f.Name)
+			}
+		default:
+			// Limits of another dialect's provider would mislead the client's SDK.
+			if crosses && (strings.HasPrefix(f.Name, "anthropic-") || strings.HasPrefix(f.Name, "x-ratelimit-") || strings.HasPrefix(f.Name, "openai-")) {
+				names = append(names, f.Name)
+			}
+		}
+	}
+	return names
+}

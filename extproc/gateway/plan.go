@@ -1,0 +1,184 @@
+package gateway
+
+import (
+	"errors"
+	"fmt"
+	"time"
+	"unsafe"
+
+	"github.com/attache-gateway/attache/extproc/dialect"
+	"github.com/attache-gateway/attache/extproc/llm"
+)
+
+// A plan is the list of attempts that an exchange may make.
+type plan struct {
+	steps   []step
+	watched bool // each attempt is looked at before the client sees it
+	strip   []string
+}
+
+// A step is one attempt.
+type step struct {
+	*target
+	cluster string
+	wire    *dialect.Wire // the request for the target, if it is ready
+}
+
+// An Upstream is the request as one attempt sends it. Headers are removed, then
+// set; others stay.
+type Upstream struct {
+	Set    []llm.Header
+	Remove []string
+	Body   []byte // nil: as the client sent it
+	Length int    // of the body, in bytes
+}
+
+// send makes the plan and the request for its first attempt.
+func (x *Exchange) send(r *llm.Request, targets []*target, s Settings) (*llm.Answer, *Forward) {
+	p := &plan{strip: stripped(x.head)}
+	for i, t := range targets {
+		wire, err := x.ready(r, t, i)
+		if err != nil {
+			if i == len(targets)-1 && len(p.steps) == 0 {
+				return x.fail(llm.CodeInternal, err), nil
+			}
+			x.warn(fmt.Sprintf("target %s left out: %s", t, clientMessage(err)))
+			continue
+		}
+		for range s.Retries + 1 {
+			p.steps = append(p.steps, step{target: t, cluster: RetryCluster(t.Name), wire: wire})
+		}
+	}
+	// Somebody must look before Envoy lets go of the request: for a deadline on
+	// the first token, and where there is something to try after a response
+	// that turns out to be none.
+	p.watched = len(p.steps) > 1 || s.FirstToken > 0 && r.Stream
+	f := &Forward{PerTry: s.perTry(r.Stream)}
+	if !p.watched {
+		p.steps[0].cluster = p.steps[0].Name
+	}
+	for _, st := range p.steps {
+		f.Clusters = append(f.Clusters, st.cluster)
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.req, x.plan = r, p
+	if p.watched {
+		return nil, f
+	}
+	up, err := x.attempt(0)
+	if err != nil {
+		return x.fail(llm.CodeInternal, err), nil
+	}
+	f.First = up
+	return nil, f
+}
+
+// ready writes the request for a target of another dialect, because that may
+// not be possible: a target that cannot take the request must be known before
+// the first attempt. For the client's own dialect that always works, so it
+// waits until the attempt.
+func (x *Exchange) ready(r *llm.Request, t *target, i int) (*dialect.Wire, error) {
+	if t.Dialect == r.Dialect && i > 0 {
+		return nil, nil
+	}
+	return t.wire.EncodeRequest(r, x.targetOf(r, t))
+}
+
+func (x *Exchange) targetOf(r *llm.Request, t *target) dialect.Target {
+	return dialect.Target{
+		Model: t.model, Rules: t.rules,
+		AskUsage: r.Stream && !r.StreamUsage && r.Op == llm.OpChat,
+	}
+}
+
+// perTry is the limit that Envoy puts on one attempt. For a watched stream it
+// runs until the first content, otherwise until the response headers.
+func (s Settings) perTry(stream bool) time.Duration {
+	if stream && s.FirstToken > 0 {
+		return s.FirstToken
+	}
+	return s.Timeout
+}
+
+// Attempt returns the request for attempt n, counted from 1, which Envoy is
+// about to send to the cluster, and a Watch if somebody must look at the
+// response first.
+func (x *Exchange) Attempt(n int, cluster string) (*Upstream, *Watch, error) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.plan == nil || x.resp != nil || n < 1 || n > len(x.plan.steps) || x.plan.steps[n-1].cluster != cluster {
+		return nil, nil, fmt.Errorf("gateway: attempt %d on %s is not in the plan", n, cluster)
+	}
+	up, err := x.attempt(n - 1)
+	if err != nil {
+		return nil, nil, err
+	}
+	if !x.plan.watched {
+		return up, nil, nil
+	}
+	return up, &Watch{step: x.plan.steps[n-1], op: x.req.Op, stream: x.req.Stream, limit: x.gw.maxResponse}, nil
+}
+
+// attempt writes attempt i. The caller holds the mutex.
+func (x *Exchange) attempt(i int) (*Upstream, error) {
+	st := &x.plan.steps[i]
+	if st.wire == nil {
+		wire, err := st.target.wire.EncodeRequest(x.req, x.targetOf(x.req, st.target))
+		if err != nil {
+			return nil, fmt.Errorf("gateway: %s: %w", st.target, err)
+		}
+		st.wire = wire
+	}
+	x.attempts = append(x.attempts, Attempt{Target: st.String(), Result: "failed"})
+	return x.upstream(st), nil
+}
+
+func (x *Exchange) upstream(st *step) *Upstream {
+	up := &Upstream{Remove: x.plan.strip}
+	up.Set = append(up.Set,
+		llm.Header{Name: ":path", Value: st.BasePath + st.wire.Path},
+		llm.Header{Name: ":authority", Value: st.Host},
+		llm.Header{Name: "content-type", Value: "application/json"},
+		llm.Header{Name: "accept-encoding", Value: "identity"})
+	up.Set = append(up.Set, st.wire.Header...)
+	if c := st.Credential; c.Header != "" {
+		up.Set = append(up.Set, llm.Header{Name: c.Header, Value: c.Prefix + c.Secret.Reveal()})
+	}
+	for _, names := range [...][]string{credentials[:], dialectHeaders[:]} {
+		for _, name := range names {
+			if !sets(up.Set, name) {
+				up.Remove = append(up.Remove[:len(up.Remove):len(up.Remove)], name)
+			}
+		}
+	}
+	up.Length = len(st.wire.Body)
+	if !same(st.wire.Body, x.req.Body.Raw) {
+		up.Body = st.wire.Body
+	}
+	return up
+}
+
+// same reports whether two slices are one and the same, as those of a body that
+// a dialect had nothing to change in.
+func same(a, b []byte) bool { return len(a) == len(b) && unsafe.SliceData(a) == unsafe.SliceData(b) }
+
+func sets(hs []llm.Header, name string) bool {
+	for _, h := range hs {
+		if h.Name == name {
+			return true
+		}
+	}
+	return false
+}
+
+func (x *Exchange) warn(w string) { x.record.Warnings = append(x.record.Warnings, w) }
+
+// clientMessage is what a client may read of an error.
+func clientMessage(err error) string {
+	var e *llm.Error
+	if errors.As(err, &e) {
+		return e.Error()
+	}
+	return "internal error"
+}

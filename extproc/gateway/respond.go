@@ -1,0 +1,331 @@
+package gateway
+
+import (
+	"errors"
+	"fmt"
+	"mime"
+	"strconv"
+	"strings"
+
+	"github.com/attache-gateway/attache/extproc/dialect"
+	"github.com/attache-gateway/attache/extproc/llm"
+)
+
+// A Mode says what becomes of the body of a response.
+type Mode uint8
+
+// The modes.
+const (
+	ModePass   Mode = iota // it stays in Envoy
+	ModeStream             // it goes through Chunk as it comes
+	ModeWhole              // it goes through Chunk in one piece, and may change the status
+)
+
+// A Response says what becomes of the response that Envoy has got.
+type Response struct {
+	Mode Mode
+	Head *ResponseHead // nil in ModeWhole: Chunk will tell
+}
+
+// A ResponseHead changes the headers of a response.
+type ResponseHead struct {
+	Status int // 0: as it is
+	Set    []llm.Header
+	Remove []string
+}
+
+// An Output is what a chunk of the provider's body becomes.
+type Output struct {
+	Head *ResponseHead // in ModeWhole
+	Body []byte        // for the client; valid until the next call
+	End  bool          // the client's response ends here, whatever still comes
+}
+
+// A response is the pipeline decode, meter, guard, encode for the response of
+// one target.
+type response struct {
+	step
+	meter
+	dec   dialect.Decoder
+	enc   dialect.Encoder // nil: the provider's own bytes are passed on
+	head  []llm.Header    // of the provider's response
+	hide  bool            // drop frames with nothing but usage
+	mode  Mode
+	ended bool // the client has the end
+	out   []byte
+
+	status int // of a response that is an error; 0: it is none
+}
+
+// errorLimit bounds the body of an error that is read.
+const errorLimit = 256 << 10
+
+// Respond readies the pipeline for the response to attempt n, counted from 1.
+// empty says that it has no body.
+func (x *Exchange) Respond(n, status int, head []llm.Header, empty bool) (Response, error) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.plan == nil || n < 1 || n > len(x.plan.steps) {
+		return Response{}, fmt.Errorf("gateway: response to attempt %d, which is not in the plan", n)
+	}
+	st := x.plan.steps[n-1]
+	x.won(n, st, status)
+	req := x.freed()
+	r := &response{step: st, head: head, mode: ModeWhole}
+	x.resp = r
+	x.record.Status = status
+	if status >= 400 {
+		r.status = status
+		return Response{Mode: ModeWhole}, nil
+	}
+	media := mediaType(head)
+	encoding := value(head, "content-encoding")
+	plain := encoding == "" || encoding == "identity"
+	streamed := media == "text/event-stream"
+	relay := st.Dialect == x.front.dialect && streamed == req.Stream
+	r.hide = !req.StreamUsage && req.Stream && !x.gw.passUsage
+	native := st.NativeUsage && req.Op == llm.OpChat && plain && !(r.hide && asksUsage(req, st.target))
+	if relay && native && !empty {
+		r.mode = ModePass
+		return Response{Head: x.responseHead(r, false)}, nil
+	}
+	r.dec = st.target.wire.NewDecoder(req.Op, media, x.gw.maxResponse)
+	if !plain {
+		r.dec = &unzip{Decoder: r.dec, limit: x.gw.maxResponse}
+	}
+	if !relay {
+		r.enc = x.wire.NewEncoder(req)
+	}
+	if !streamed || empty {
+		return Response{Mode: ModeWhole}, nil
+	}
+	r.mode = ModeStream
+	return Response{Mode: ModeStream, Head: x.responseHead(r, r.enc != nil || !plain || r.hide)}, nil
+}
+
+// freed returns the request without what only an attempt needs: an open stream
+// must not hold a long prompt. The caller holds the mutex.
+func (x *Exchange) freed() *llm.Request {
+	r := x.req
+	if !r.Stream {
+		return r // its response will soon be over, and may want a count
+	}
+	if r.InputEstimate == 0 {
+		r.InputEstimate = x.gw.inputTokens(r, true)
+	}
+	x.inputEstimate, x.req, x.plan = r.InputEstimate, nil, &plan{steps: x.plan.steps[:0]}
+	lite := *r
+	lite.Body, lite.System, lite.Messages, lite.Inputs = llm.Body{}, nil, nil, nil
+	return &lite
+}
+
+// asksUsage reports whether the usage chunk in the stream is there only because
+// we asked for it.
+func asksUsage(r *llm.Request, t *target) bool {
+	return t.Dialect == llm.OpenAI && !t.rules.NoUsageOption && r.Op == llm.OpChat
+}
+
+// won notes in the record who answered. The caller holds the mutex.
+func (x *Exchange) won(n int, st step, status int) {
+	x.record.Target, x.record.Provider = st.String(), st.Name
+	for len(x.attempts) < n { // attempts that failed before their filter was asked
+		x.attempts = append(x.attempts, Attempt{Target: x.plan.steps[len(x.attempts)].String(), Result: "failed"})
+	}
+	x.attempts[n-1].Result = strconv.Itoa(status)
+	x.tried = n
+}
+
+// Chunk turns bytes of the provider into bytes for the client. It never fails:
+// what goes wrong becomes an error in the client's format.
+func (x *Exchange) Chunk(p []byte, eos bool) Output {
+	r := x.resp
+	if r.ended {
+		return Output{End: true}
+	}
+	if r.status != 0 {
+		return x.errorBody(p)
+	}
+	frames, err := r.dec.Decode(p, eos)
+	r.out = r.out[:0]
+	for _, f := range frames {
+		r.meter.take(x, f.Events)
+		if err == nil {
+			err = r.write(f)
+		}
+	}
+	if err != nil {
+		return x.broken(err)
+	}
+	if eos && !r.meter.ended {
+		return x.truncated()
+	}
+	return x.release(eos)
+}
+
+// write appends the client's form of a frame.
+func (r *response) write(f dialect.Frame) (err error) {
+	if r.enc == nil {
+		if !r.hide || !onlyUsage(f.Events) {
+			r.out = append(r.out, f.Raw...)
+		}
+		return nil
+	}
+	r.out, err = r.enc.Encode(r.out, f.Events)
+	return err
+}
+
+// onlyUsage reports whether a frame is the chunk that a client gets only when
+// it asked for usage.
+func onlyUsage(events []llm.Event) bool {
+	return len(events) == 1 && events[0].Kind == llm.EventUsage
+}
+
+// release hands out what was written.
+func (x *Exchange) release(eos bool) Output {
+	r := x.resp
+	out := Output{Body: r.out, End: eos || r.meter.failed != nil && r.enc != nil}
+	r.ended = out.End
+	if r.mode == ModeWhole {
+		if e := r.meter.failed; e != nil {
+			return x.errorOutput(e)
+		}
+		out.Head = x.responseHead(r, true)
+	}
+	return out
+}
+
+// broken ends the response because of a body that is not the dialect's.
+func (x *Exchange) broken(err error) Output {
+	x.record.Detail = err.Error()
+	e := &llm.Error{Status: 502, Code: llm.CodeUpstreamError, Message: "the provider's response could not be read"}
+	errors.As(err, &e)
+	return x.stop(e)
+}
+
+// truncated ends a response that the provider did not finish.
+func (x *Exchange) truncated() Output {
+	x.record.Truncated = true
+	if x.resp.enc == nil { // the client gets what the provider sent
+		return x.release(true)
+	}
+	return x.stop(&llm.Error{Status: 502, Code: llm.CodeUpstreamError, Message: "the provider's response ended before it was complete"})
+}
+
+// stop ends the client's response with an error, as the status if there is
+// still time, as the last event if not.
+func (x *Exchange) stop(e *llm.Error) Output {
+	r := x.resp
+	x.record.Code = e.Code
+	if r.mode == ModeWhole {
+		return x.errorOutput(e)
+	}
+	r.ended = true
+	if r.enc == nil {
+		return Output{Body: r.out, End: true}
+	}
+	out, err := r.enc.Encode(r.out, []llm.Event{{Kind: llm.EventError, Err: e}})
+	if err != nil {
+		x.record.Detail = err.Error()
+	}
+	return Output{Body: out, End: true}
+}
+
+// errorOutput is an error as the whole of the client's response.
+func (x *Exchange) errorOutput(e *llm.Error) Output {
+	r := x.resp
+	r.ended = true
+	x.record.Status, x.record.Code = e.Status, e.Code
+	r.enc = nil // its media type is not that of the error
+	h := x.responseHead(r, true)
+	h.Status = e.Status
+	h.Set = append(h.Set, llm.Header{Name: "content-type", Value: "application/json"})
+	return Output{Head: h, Body: x.wire.EncodeError(e), End: true}
+}
+
+// errorBody passes an error on in the client's format. A provider's refusal of
+// our key is not the client's fault.
+func (x *Exchange) errorBody(p []byte) Output {
+	r := x.resp
+	e := r.target.wire.DecodeError(r.status, p[:min(len(p), errorLimit)])
+	if r.status == 401 || r.status == 403 {
+		x.record.Detail = fmt.Sprintf("%s refused the gateway's credential with status %d", r.Name, r.status)
+		e = &llm.Error{Status: 502, Code: llm.CodeUpstreamError, Message: "the provider refused the gateway's credential"}
+	}
+	return x.errorOutput(e)
+}
+
+// LocalReply returns the answer for a response that Envoy made itself.
+func (x *Exchange) LocalReply(status int) *llm.Answer {
+	e := &llm.Error{Status: status, Code: llm.CodeUpstreamError, Message: "no provider could be reached"}
+	switch status {
+	case 408:
+		e.Code, e.Message = llm.CodeInvalidRequest, "the request took too long to arrive"
+	case 413:
+		e.Code, e.Message = llm.CodeTooLarge, "the request is larger than the gateway allows"
+	case 504:
+		e.Code, e.Message = llm.CodeUpstreamTimeout, "no provider answered in time"
+	case 503:
+		e.Status = 502
+	}
+	x.mu.Lock()
+	x.tried = len(x.attempts)
+	x.mu.Unlock()
+	return x.refuse(e)
+}
+
+// responseHead is what happens to the headers of a response that is passed on.
+func (x *Exchange) responseHead(r *response, bodyChanges bool) *ResponseHead {
+	h := &ResponseHead{Set: x.ownHeaders(), Remove: withdrawn(r.head, bodyChanges, r.Dialect != x.front.dialect)}
+	if r.enc != nil {
+		h.Set = append(h.Set, llm.Header{Name: "content-type", Value: r.enc.MediaType()})
+	}
+	return h
+}
+
+// ownHeaders tell the client what became of its request.
+func (x *Exchange) ownHeaders() []llm.Header {
+	r := &x.record
+	hs := []llm.Header{{Name: "x-attache-request-id", Value: x.ID}}
+	if r.Provider != "" {
+		hs = append(hs,
+			llm.Header{Name: "x-attache-provider", Value: r.Provider},
+			llm.Header{Name: "x-attache-model", Value: strings.TrimPrefix(r.Target, r.Provider+"/")},
+			llm.Header{Name: "x-attache-attempts", Value: strconv.Itoa(x.tried)})
+	}
+	if r.Revision != "" {
+		hs = append(hs, llm.Header{Name: "x-attache-policy", Value: r.Revision})
+	}
+	if len(r.Warnings) > 0 {
+		hs = append(hs, llm.Header{Name: "x-attache-warnings", Value: headerText(strings.Join(r.Warnings, "; "))})
+	}
+	return hs
+}
+
+// headerText makes text fit for a header's value.
+func headerText(s string) string {
+	const limit = 1000
+	s = strings.Map(func(r rune) rune {
+		if r < ' ' || r > '~' {
+			return '?'
+		}
+		return r
+	}, s)
+	return s[:min(len(s), limit)]
+}
+
+func value(h []llm.Header, name string) string {
+	for _, f := range h {
+		if f.Name == name {
+			return f.Value
+		}
+	}
+	return ""
+}
+
+func mediaType(h []llm.Header) string {
+	m, _, err := mime.ParseMediaType(value(h, "content-type"))
+	if err != nil {
+		return ""
+	}
+	return m
+}

@@ -1,0 +1,54 @@
+package gateway
+
+import (
+	"sync/atomic"
+
+	"github.com/attache-gateway/attache/extproc/llm"
+)
+
+// A Holder hands out the snapshot that is in force. Snapshots that are not any
+// more live on until their last exchange has ended.
+type Holder struct{ current atomic.Pointer[Gateway] }
+
+// NewHolder returns a Holder of g.
+func NewHolder(g *Gateway) *Holder {
+	h := &Holder{}
+	h.current.Store(g)
+	return h
+}
+
+// Swap puts g in force.
+func (h *Holder) Swap(g *Gateway) { h.current.Swap(g).release() }
+
+// Current returns the snapshot in force, to look at.
+func (h *Holder) Current() *Gateway { return h.current.Load() }
+
+// Open begins an exchange on the snapshot in force.
+func (h *Holder) Open(head *Head) (*Exchange, *llm.Answer) {
+	for {
+		// A snapshot that was replaced in the meantime may be gone already.
+		if g := h.current.Load(); g.acquire() {
+			return g.open(head)
+		}
+	}
+}
+
+// acquire counts one more user, unless there is none left.
+func (g *Gateway) acquire() bool {
+	for {
+		n := g.users.Load()
+		if n == 0 {
+			return false
+		}
+		if g.users.CompareAndSwap(n, n+1) {
+			return true
+		}
+	}
+}
+
+// release counts one user less. The last one frees what the snapshot holds.
+func (g *Gateway) release() {
+	if g.users.Add(-1) == 0 && g.free != nil {
+		g.free()
+	}
+}

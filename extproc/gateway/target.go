@@ -1,0 +1,149 @@
+package gateway
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/attache-gateway/attache/extproc/dialect"
+	"github.com/attache-gateway/attache/extproc/llm"
+	"github.com/attache-gateway/attache/extproc/provider"
+)
+
+// A Provider is one account with somebody who sells models.
+type Provider struct {
+	Name        string
+	Kind        string // of the preset
+	Dialect     string
+	Host        string // for the :authority header, with the port if it is not the scheme's own
+	BasePath    string // before the dialect's paths, as /v1; empty or with a leading slash
+	Credential  Credential
+	Models      []string // patterns of the bare model names that it serves
+	Tags        map[string]string
+	Prices      map[string]provider.Price // of models, before the built-in table
+	Rules       func(model string) llm.Rules
+	NativeUsage bool // Envoy reads the usage out of its responses
+}
+
+// A Credential is the header that proves who we are to a provider.
+type Credential struct {
+	Header string // empty: none
+	Prefix string
+	Secret Secret
+}
+
+// A Model is a name that clients may ask for, with its targets.
+type Model struct {
+	Name    string
+	Targets []string // provider/model, in the order of fallback
+	Settings
+}
+
+// Settings say how the targets of a request are tried.
+type Settings struct {
+	Timeout    time.Duration // to the response headers, each attempt; 0: none
+	FirstToken time.Duration // of streams: to the first content; 0: none
+	Retries    int           // on the same target, before the next
+}
+
+// A target is one model of one provider.
+type target struct {
+	*Provider
+	model  string
+	wire   dialect.Dialect
+	rules  llm.Rules
+	price  provider.Price
+	priced bool
+}
+
+func (t *target) String() string { return t.Name + "/" + t.model }
+
+// RetryCluster is the name of the Envoy cluster for a provider's attempts that
+// are not written by the downstream filter.
+func RetryCluster(provider string) string { return provider + ".retry" }
+
+// maxTargets bounds the chain that a client can ask for.
+const maxTargets = 8
+
+// resolve returns the targets that a client's model stands for: a name under
+// models, provider/model, model/provider, a bare name, or several of these with
+// commas between them.
+func (g *Gateway) resolve(model string) ([]*target, Settings, *llm.Error) {
+	var all []*target
+	settings := g.defaults
+	for i, name := range strings.Split(model, ",") {
+		name = strings.TrimSpace(name)
+		found, s := g.find(name)
+		if len(found) == 0 {
+			return nil, settings, &llm.Error{Status: 404, Code: llm.CodeModelNotFound, Param: "model",
+				Message: fmt.Sprintf("no configured provider serves the model %.100q", name)}
+		}
+		if i == 0 {
+			settings = s
+		}
+		all = append(all, found...)
+	}
+	if len(all) > maxTargets {
+		return nil, settings, llm.Invalid("model", "names more than %d targets", maxTargets)
+	}
+	return all, settings, nil
+}
+
+func (g *Gateway) find(name string) ([]*target, Settings) {
+	if m, ok := g.models[name]; ok {
+		return m.targets, m.Settings
+	}
+	if first, rest, ok := strings.Cut(name, "/"); ok && rest != "" && g.providers[first] != nil {
+		return []*target{g.target(g.providers[first], rest)}, g.defaults
+	}
+	if i := strings.LastIndexByte(name, '/'); i > 0 && g.providers[name[i+1:]] != nil {
+		return []*target{g.target(g.providers[name[i+1:]], name[:i])}, g.defaults
+	}
+	var found []*target
+	for _, p := range g.ordered {
+		if len(found) < maxTargets && slices.ContainsFunc(p.Models, func(pattern string) bool { return matches(pattern, name) }) {
+			found = append(found, g.target(p, name))
+		}
+	}
+	return found, g.defaults
+}
+
+// matches reports whether a name fits a pattern, in which a star stands for any
+// run of characters but slashes.
+func matches(pattern, name string) bool {
+	ok, err := path.Match(pattern, name)
+	return ok && err == nil
+}
+
+func (g *Gateway) target(p *Provider, model string) *target {
+	t := &target{Provider: p, model: model, wire: g.dialects[p.Dialect]}
+	if p.Rules != nil {
+		t.rules = p.Rules(model)
+	}
+	if t.price, t.priced = p.Prices[model]; !t.priced {
+		t.price, t.priced = provider.PriceOf(p.Kind, model)
+	}
+	return t
+}
+
+func (t *target) candidate() Candidate {
+	c := Candidate{Provider: t.Name, Model: t.model, Tags: t.Tags, InputPrice: -1, OutputPrice: -1}
+	if t.priced {
+		c.InputPrice, c.OutputPrice = t.price.Input, t.price.Output
+	}
+	return c
+}
+
+// has reports whether a condition holds for the target.
+func (t *target) has(c Condition) bool {
+	switch c.Name {
+	case "provider":
+		return t.Name == c.Value
+	case "model":
+		return t.model == c.Value
+	}
+	v, ok := t.Tags[c.Name]
+	return ok && v == c.Value
+}

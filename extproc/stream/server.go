@@ -1,0 +1,254 @@
+// Package stream speaks Envoy's external processing protocol (ext_proc). It is
+// the only package that knows it. One HTTP request has a downstream stream,
+// opened by the listener's filter, and an upstream stream for each attempt that
+// goes to a retry cluster, opened by that cluster's filter. Both are straight
+// conversations below, read from top to bottom.
+//
+// It does not know what a request means or what may be done with it: that is
+// package gateway.
+package stream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	extproc "github.com/envoyproxy/go-control-plane/envoy/service/ext_proc/v3"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+
+	"github.com/attache-gateway/attache/extproc/gateway"
+)
+
+// A Server answers Envoy's filters.
+type Server struct {
+	// Gateway holds the snapshot that new exchanges belong to.
+	Gateway *gateway.Holder
+	// Slots names the attempts' clusters in headers as well, for Envoy 1.39.
+	Slots bool
+
+	live sync.Map // ID -> *gateway.Exchange, of exchanges whose attempts will ask
+}
+
+// Limits of one gRPC connection. Envoy opens a stream for each HTTP request.
+const (
+	maxMessage = 64 << 20
+	maxStreams = 1 << 16
+)
+
+// Register returns a gRPC server that serves s.
+func Register(s *Server) *grpc.Server {
+	srv := grpc.NewServer(grpc.MaxRecvMsgSize(maxMessage), grpc.MaxSendMsgSize(maxMessage), grpc.MaxConcurrentStreams(maxStreams))
+	extproc.RegisterExternalProcessorServer(srv, s)
+	return srv
+}
+
+// Process serves one stream. The filter says in the stream's metadata which
+// side it is on. Returning nil tells Envoy to go on alone, so that happens only
+// where there is nothing left to do.
+func (s *Server) Process(rpc extproc.ExternalProcessor_ProcessServer) (err error) {
+	c := &conn{rpc: rpc}
+	ctx := rpc.Context()
+	defer func() {
+		if cause := recover(); cause != nil {
+			err = c.panicked(cause)
+		}
+		s.close(ctx, c)
+		if errors.Is(err, errGone) {
+			err = nil
+		}
+	}()
+	md, _ := metadata.FromIncomingContext(ctx)
+	switch side := md.Get("x-attache-side"); {
+	case len(side) == 1 && side[0] == "downstream":
+		return s.downstream(ctx, c)
+	case len(side) == 1 && side[0] == "upstream":
+		return s.upstream(c)
+	}
+	return status.Error(codes.InvalidArgument, "the filter's initial metadata must have x-attache-side: downstream or upstream")
+}
+
+func (s *Server) close(ctx context.Context, c *conn) {
+	if c.exchange == nil {
+		return
+	}
+	s.live.Delete(c.exchange.ID)
+	c.exchange.Close(ctx)
+}
+
+func (s *Server) downstream(ctx context.Context, c *conn) error {
+	head, err := c.requestHead()
+	if err != nil {
+		return err
+	}
+	x, answer := s.Gateway.Open(head)
+	c.exchange = x
+	if answer != nil {
+		return c.answer(answer)
+	}
+	body, err := c.requestBody()
+	if errors.Is(err, errResponse) { // Envoy refused the body
+		return c.replace(x.LocalReply(c.status()))
+	}
+	if err != nil {
+		return err
+	}
+	answer, forward := x.Decide(ctx, body)
+	if answer != nil {
+		return c.answer(answer)
+	}
+	if forward.First == nil {
+		s.live.Store(x.ID, x)
+	}
+	if err := c.forward(x.ID, forward, s.Slots); err != nil {
+		return err
+	}
+	if err := c.responseHead(); err != nil {
+		return err
+	}
+	if !c.fromProvider() {
+		return c.replace(x.LocalReply(c.status()))
+	}
+	r, err := x.Respond(c.attempt(), c.status(), c.head(), c.empty())
+	if err != nil {
+		return err
+	}
+	switch r.Mode {
+	case gateway.ModeStream:
+		return c.relay(x, r.Head)
+	case gateway.ModeWhole:
+		return c.whole(x)
+	default:
+		return c.pass(x, r.Head)
+	}
+}
+
+// pass leaves the body in Envoy and waits for the usage that comes at its end.
+func (c *conn) pass(x *gateway.Exchange, head *gateway.ResponseHead) error {
+	if err := c.replyHead(head, nil); err != nil {
+		return err
+	}
+	if err := c.recv(); err != nil {
+		return err
+	}
+	if c.pending.GetResponseTrailers() == nil {
+		return c.unexpected("response trailers")
+	}
+	x.Done()
+	if u, ok := usage(c.pending); ok {
+		x.Usage(u)
+	}
+	return c.replyTrailers()
+}
+
+// whole takes the body through the exchange in one piece. The headers wait for
+// it, so that a response which is none has the status of an error.
+func (c *conn) whole(x *gateway.Exchange) error {
+	if c.empty() {
+		return c.replyWhole(x.Chunk(nil, true))
+	}
+	if err := c.replyHead(&gateway.ResponseHead{}, buffered); err != nil {
+		return err
+	}
+	p, _, err := c.responseChunk()
+	if err != nil {
+		return err
+	}
+	return c.replyWhole(x.Chunk(p, true))
+}
+
+// relay takes the body through the exchange, chunk by chunk.
+func (c *conn) relay(x *gateway.Exchange, head *gateway.ResponseHead) error {
+	if err := c.replyHead(head, fullDuplex); err != nil {
+		return err
+	}
+	c.duplex = true
+	for {
+		p, eos, err := c.responseChunk()
+		if err != nil {
+			return err
+		}
+		out := x.Chunk(p, eos)
+		if err := c.replyChunk(out.Body, out.End); err != nil {
+			return err
+		}
+		if out.End {
+			return nil
+		}
+	}
+}
+
+// upstream writes the request of one attempt and, if the exchange wants it,
+// looks at the response before Envoy gives up the other attempts for it.
+func (s *Server) upstream(c *conn) error {
+	if _, err := c.requestHead(); err != nil {
+		return err
+	}
+	id := c.exchangeID()
+	x, ok := s.live.Load(id)
+	if !ok {
+		return fmt.Errorf("ext_proc: no exchange for attempt %d on %s", c.attempt(), c.cluster())
+	}
+	up, watch, err := x.(*gateway.Exchange).Attempt(c.attempt(), c.cluster())
+	if err != nil {
+		return err
+	}
+	if err := c.replyAttempt(up, watch != nil); err != nil || watch == nil {
+		return err
+	}
+	if err := c.responseHead(); err != nil {
+		return err
+	}
+	return c.watch(watch)
+}
+
+// watch holds the response until the Watch has ruled. From then on each chunk
+// goes back as it came.
+func (c *conn) watch(w *gateway.Watch) error {
+	c.duplex = true
+	var held []byte
+	eos := c.empty()
+	ruling := w.Head(c.status(), c.head())
+	if ruling.Hold && eos {
+		ruling = w.Chunk(nil, true)
+	}
+	for ruling.Hold {
+		var p []byte
+		var err error
+		if p, eos, err = c.responseChunk(); err != nil {
+			return err
+		}
+		held = append(held, p...)
+		ruling = w.Chunk(p, eos)
+	}
+	if ruling.Fail != nil {
+		return c.failAttempt(w, ruling)
+	}
+	if err := c.replyHead(&gateway.ResponseHead{}, nil); err != nil {
+		return err
+	}
+	if len(held) > 0 || eos && !c.empty() {
+		if err := c.replyChunk(held, eos); err != nil {
+			return err
+		}
+	}
+	if eos {
+		return nil
+	}
+	return c.echo()
+}
+
+func (c *conn) echo() error {
+	for {
+		p, eos, err := c.responseChunk()
+		if err != nil {
+			return err
+		}
+		if err := c.replyChunk(p, eos); err != nil || eos {
+			return err
+		}
+	}
+}
