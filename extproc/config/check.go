@@ -1,0 +1,158 @@
+package config
+
+import (
+	"fmt"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/attache-gateway/attache/extproc/llm"
+	"github.com/attache-gateway/attache/extproc/provider"
+)
+
+func parseKind(s string) (string, error) {
+	if _, ok := provider.Lookup(s); !ok {
+		return "", fmt.Errorf("must be %s; servers that are compatible with OpenAI are of kind openai, with a url", or(provider.Kinds()))
+	}
+	return s, nil
+}
+
+func dialects() []string { return []string{llm.OpenAI, llm.Anthropic} }
+
+func or(names []string) string { return strings.Join(names, " or ") }
+
+// maxAttempts bounds the attempts of one request.
+const maxAttempts = 8
+
+var (
+	providerName = regexp.MustCompile(`^[a-z0-9-]{1,63}$`)
+	guardName    = regexp.MustCompile(`^[a-z0-9_-]{1,63}$`)
+)
+
+// reserved are names of providers that mean something else in metrics and in
+// Envoy's configuration.
+var reserved = []string{"attache", "gateway", "none"}
+
+// check looks at what no single field can tell.
+func (r *reader) check(c *Config) {
+	r.checkAddresses(c)
+	if !r.has("providers") || len(c.Providers) == 0 && len(r.problems) == 0 {
+		r.problem("providers", "at least one is needed")
+	}
+	for i := range c.Providers {
+		r.checkProvider(&c.Providers[i], c.Envoy.Version)
+	}
+	for i := range c.Models {
+		r.checkModel(&c.Models[i], c.Attempts)
+	}
+	r.checkGuards(c.Guards)
+	if !r.has("auth.mode") {
+		r.problem("auth.mode", "must be written: %s asks for a key (see attache keys), %s lets everybody in", AuthKeys, AuthNone)
+	}
+}
+
+// checkAddresses finds two servers at one address.
+func (r *reader) checkAddresses(c *Config) {
+	seen := map[string]string{}
+	for _, s := range [...]struct{ path, address string }{
+		{"envoy.port", fmt.Sprintf("%s:%d", c.Envoy.Address, c.Envoy.Port)},
+		{"envoy.admin", c.Envoy.Admin}, {"admin", c.Admin}, {"listen", c.Listen.Address},
+	} {
+		if other, ok := seen[s.address]; ok && !strings.HasSuffix(s.address, ":0") {
+			r.problem(s.path, "is the address of %s as well", other)
+		}
+		seen[s.address] = s.path
+	}
+}
+
+func (r *reader) checkProvider(p *Provider, envoy string) {
+	at := join("providers", p.Name)
+	switch {
+	case !providerName.MatchString(p.Name):
+		r.problem(at, "the name may have lower-case letters, digits and dashes, 63 at most")
+	case slices.Contains(reserved, p.Name):
+		r.problem(at, "the name is reserved")
+	}
+	own := provider.Own(p.Kind, p.URL)
+	if own && !r.has(at+".key") {
+		r.problem(at+".key", "is missing; %s asks for one", p.Kind)
+	}
+	if p.Kind == "anthropic" && strings.HasSuffix(p.URL, "/v1") {
+		r.problem(at+".url", "must end before /v1, as in Anthropic's SDK")
+	}
+	if envoy == V139 {
+		if p.Native && r.has(at+".usage") {
+			r.problem(at+".usage", "native needs Envoy %s", V140)
+		}
+		p.Native = false
+	}
+	r.checkPatterns(at+".models", p.Models)
+	for _, name := range [...]string{"provider", "model"} {
+		if _, ok := p.Tags[name]; ok {
+			r.problem(join(at+".tags", name), "every target has this tag already, its own name")
+		}
+	}
+}
+
+// checkPatterns checks patterns of model names.
+func (r *reader) checkPatterns(at string, patterns []string) {
+	for i, p := range patterns {
+		if _, err := path.Match(p, ""); err != nil || strings.ContainsAny(p, ", ") {
+			r.problem(fmt.Sprintf("%s[%d]", at, i), "must be a model's name, in which * stands for any characters but /")
+		}
+	}
+}
+
+func (r *reader) checkModel(m *Model, otherwise Attempts) {
+	at := join("models", m.Name)
+	if strings.ContainsAny(m.Name, ", \t\n") {
+		r.problem(at, "the name must not have commas or spaces; a comma separates models in a request")
+	}
+	if !r.has(at + ".timeout") {
+		m.Timeout = otherwise.Timeout
+	}
+	if !r.has(at + ".first_token") {
+		m.FirstToken = otherwise.FirstToken
+	}
+	if !r.has(at + ".retries") {
+		m.Retries = otherwise.Retries
+	}
+	if len(m.Targets) == 0 {
+		r.problem(at+".targets", "at least one is needed, written provider/model")
+	}
+	if n := len(m.Targets) * (1 + m.Retries); n > maxAttempts {
+		r.problem(at+".targets", "%d targets with %d retries each are %d attempts; %d are allowed", len(m.Targets), m.Retries, n, maxAttempts)
+	}
+	for i, t := range m.Targets {
+		r.checkTarget(fmt.Sprintf("%s.targets[%d]", at, i), t, m.Targets[:i])
+	}
+}
+
+func (r *reader) checkTarget(at, target string, before []string) {
+	name, model, ok := strings.Cut(target, "/")
+	switch {
+	case target == "": // reported when it was read
+	case !ok || name == "" || model == "" || strings.ContainsAny(target, ", "):
+		r.problem(at, "must be provider/model")
+	case !r.has(join("providers", name)):
+		r.problem(at, "there is no provider of the name %q", name)
+	case slices.Contains(before, target):
+		r.problem(at, "is there twice; retries try a target again")
+	}
+}
+
+func (r *reader) checkGuards(guards []Guard) {
+	seen := map[string]bool{}
+	for i, g := range guards {
+		at := fmt.Sprintf("guards[%d].name", i)
+		switch {
+		case g.Name == "":
+		case !guardName.MatchString(g.Name):
+			r.problem(at, "may have lower-case letters, digits, dashes and underscores, 63 at most")
+		case seen[g.Name]:
+			r.problem(at, "another guard has this name")
+		}
+		seen[g.Name] = true
+	}
+}

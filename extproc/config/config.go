@@ -1,0 +1,256 @@
+// Package config reads attache.yaml into a Config that has been checked.
+//
+// Reading is strict: an unknown field, a field that is there twice or an
+// environment variable that is not set is an error. All problems of a file are
+// reported at once, each with its line and path, and none of them repeats a
+// value, because values may be secrets. Paths in the file are relative to the
+// file's directory, so that it means the same wherever the command is started;
+// in a Config they are absolute.
+//
+// The annotated file examples/attache.yaml is the reference for users.
+//
+// The package does not know what Envoy's configuration looks like (package
+// render), nor whether the files and servers that are named exist.
+package config
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/attache-gateway/attache/extproc/gateway"
+	"github.com/attache-gateway/attache/extproc/llm"
+	"github.com/attache-gateway/attache/extproc/provider"
+)
+
+// A Config is all that attache is told. Nobody changes it after it was read.
+type Config struct {
+	Listen     Address // of the ext_proc server
+	Admin      string  // host:port of health checks
+	Envoy      Envoy
+	Providers  []Provider // in the order of the file
+	Models     []Model    // in the order of the file
+	Attempts   Attempts   // where a model says nothing else
+	UsageChunk string     // HideUsage or PassUsage
+	Auth       Auth
+	Policy     Policy
+	Guards     []Guard // in the order in which they are asked
+	Ledger     Ledger
+	Log        Log
+}
+
+// What becomes of the usage chunk of a stream, if its client did not ask for
+// one and the gateway did.
+const (
+	HideUsage = "hide"
+	PassUsage = "pass"
+)
+
+// An Address is where a server listens.
+type Address struct {
+	Network string // unix or tcp
+	Address string // path of a socket, or host:port
+}
+
+func (a Address) String() string {
+	if a.Network == "unix" {
+		return "unix:" + a.Address
+	}
+	return a.Address
+}
+
+// Envoy is what the rendered Envoy configuration depends on.
+type Envoy struct {
+	Address      string // IP that clients reach
+	Port         int
+	Admin        string // host:port
+	Version      string // V140 or V139
+	MaxRequest   int64  // bytes of a request's body
+	RetryBackoff time.Duration
+	StreamIdle   time.Duration // how long a stream may be silent
+}
+
+// The versions of Envoy for which configurations are rendered.
+const (
+	V140 = "1.40"
+	V139 = "1.39"
+)
+
+// A Provider is an account with somebody who sells models.
+type Provider struct {
+	Name    string
+	Kind    string // of the preset
+	URL     string // without a slash at the end
+	Dialect string
+	Auth    provider.Auth
+	Key     gateway.Secret // empty: the server asks for none
+	Models  []string       // patterns of the bare model names that it serves
+	Tags    map[string]string
+	Native  bool                      // Envoy reads the usage out of responses
+	Prices  map[string]provider.Price // by model; they go before the list's
+}
+
+// Rules returns what a model of the provider departs in from its dialect.
+func (p *Provider) Rules(model string) llm.Rules {
+	return provider.RulesFor(p.Kind, p.URL, model)
+}
+
+// A Model is a name that clients may ask for.
+type Model struct {
+	Name    string
+	Targets []string // provider/model, in the order of fallback
+	Attempts
+}
+
+// Attempts say how a target is tried.
+type Attempts struct {
+	Timeout    time.Duration // of each attempt, to the response headers
+	FirstToken time.Duration // of each attempt at a stream, to the first content; 0: none
+	Retries    int           // on the same target, before the next
+}
+
+// Auth says who may call.
+type Auth struct {
+	Mode string // AuthNone or AuthKeys
+	File string // of the keys
+}
+
+// The modes of Auth.
+const (
+	AuthNone = "none" // everybody
+	AuthKeys = "keys" // who has a key of the gateway
+)
+
+// Policy says where the rules are. A policy that fails denies.
+type Policy struct {
+	Dir      string // empty: no rules
+	Deadline time.Duration
+	Default  string // Allow or Deny: the decision if no rule says anything
+}
+
+// Answers to what happens where nothing else is said.
+const (
+	Allow = "allow"
+	Deny  = "deny"
+)
+
+// A Guard is a plugin that checks text.
+type Guard struct {
+	Name     string
+	WASM     string // path of the module
+	SHA256   string // of the module, in lower-case hex
+	Config   json.RawMessage
+	OnError  string // Allow or Deny: what happens if the guard fails
+	Deadline time.Duration
+	Memory   int64 // bytes
+}
+
+// Ledger says where usage is recorded.
+type Ledger struct{ SQLite string }
+
+// Log says what the program logs.
+type Log struct {
+	Level  slog.Level
+	Format string // text or json
+}
+
+// Default returns the Config of an empty file. It is not complete: providers
+// and the mode of Auth have no default.
+func Default() *Config {
+	return &Config{
+		Listen: Address{"unix", "run/attache.sock"},
+		Admin:  "127.0.0.1:9000",
+		Envoy: Envoy{
+			Address:      "127.0.0.1",
+			Port:         8080,
+			Admin:        "127.0.0.1:9901",
+			Version:      V140,
+			MaxRequest:   50 << 20,
+			RetryBackoff: 100 * time.Millisecond,
+			StreamIdle:   5 * time.Minute,
+		},
+		Attempts:   Attempts{Timeout: 10 * time.Minute},
+		UsageChunk: HideUsage,
+		Auth:       Auth{File: "run/keys.json"},
+		Policy:     Policy{Deadline: 5 * time.Millisecond, Default: Allow},
+		Ledger:     Ledger{SQLite: "run/ledger.db"},
+		Log:        Log{Format: "text"},
+	}
+}
+
+// maxFile bounds a configuration file.
+const maxFile = 1 << 20
+
+// Load reads the file at path. The environment is asked for variables. A file
+// with problems is an *Error.
+func Load(path string, env func(string) (string, bool)) (*Config, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("config: %w", err)
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err != nil {
+		return nil, fmt.Errorf("config: read: %w", err)
+	}
+	return Parse(path, data, env)
+}
+
+// Parse reads a file that is already in memory. The name is for messages, and
+// its directory is what paths are relative to.
+func Parse(name string, data []byte, env func(string) (string, bool)) (*Config, error) {
+	r := &reader{file: name, env: env, lines: map[string]int{}}
+	c := Default()
+	if root := r.parse(data); root != nil {
+		r.config(c, value{root, ""})
+		r.check(c)
+	}
+	if len(r.problems) > 0 {
+		slices.SortStableFunc(r.problems, func(a, b Problem) int { return a.Line - b.Line })
+		return nil, &Error{r.problems}
+	}
+	if err := c.locate(filepath.Dir(name)); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// locate makes all paths absolute.
+func (c *Config) locate(dir string) error {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return fmt.Errorf("config: %w", err)
+	}
+	paths := []*string{&c.Auth.File, &c.Policy.Dir, &c.Ledger.SQLite}
+	if c.Listen.Network == "unix" {
+		paths = append(paths, &c.Listen.Address)
+	}
+	for i := range c.Guards {
+		paths = append(paths, &c.Guards[i].WASM)
+	}
+	for _, p := range paths {
+		if *p != "" && !filepath.IsAbs(*p) {
+			*p = filepath.Join(dir, *p)
+		}
+	}
+	if c.Listen.Network == "unix" && len(c.Listen.Address) > maxSocketPath {
+		return fmt.Errorf("config: listen: the path of the socket, %s, is longer than the %d bytes that a system takes", c.Listen.Address, maxSocketPath)
+	}
+	return nil
+}
+
+// maxSocketPath is what fits into sun_path of sockaddr_un on all systems.
+const maxSocketPath = 103
+
+// Loopback reports whether the gateway can be reached from its own machine only.
+func (c *Config) Loopback() bool {
+	ip := net.ParseIP(strings.Trim(c.Envoy.Address, "[]"))
+	return ip != nil && ip.IsLoopback()
+}

@@ -1,0 +1,223 @@
+package config
+
+import (
+	"fmt"
+	"log/slog"
+	"maps"
+	"math"
+	"time"
+
+	"github.com/attache-gateway/attache/extproc/provider"
+)
+
+// config reads the whole file.
+func (r *reader) config(c *Config, v value) {
+	r.object(v, map[string]field{
+		"listen":      parsed(r, &c.Listen, parseAddress),
+		"admin":       parsed(r, &c.Admin, parseHostPort),
+		"envoy":       func(v value) { r.envoy(&c.Envoy, v) },
+		"providers":   func(v value) { r.each(v, func(name string, v value) { r.provider(c, name, v) }) },
+		"models":      func(v value) { r.each(v, func(name string, v value) { r.model(c, name, v) }) },
+		"attempts":    func(v value) { r.object(v, r.attempts(&c.Attempts)) },
+		"usage_chunk": r.choice(&c.UsageChunk, HideUsage, PassUsage),
+		"auth":        func(v value) { r.auth(&c.Auth, v) },
+		"policy":      func(v value) { r.policy(&c.Policy, v) },
+		"guards":      r.list(func(v value) { r.guard(c, v) }),
+		"ledger": func(v value) {
+			r.object(v, map[string]field{"sqlite": r.string(&c.Ledger.SQLite), "postgres": r.unsupported})
+		},
+		"log":       func(v value) { r.log(&c.Log, v) },
+		"limits":    r.unsupported,
+		"budgets":   r.unsupported,
+		"cache":     r.unsupported,
+		"redis":     r.unsupported,
+		"telemetry": r.unsupported,
+	})
+}
+
+func (r *reader) envoy(e *Envoy, v value) {
+	r.object(v, map[string]field{
+		"address":       parsed(r, &e.Address, parseIP),
+		"port":          r.integer(&e.Port, 1, math.MaxUint16),
+		"admin":         parsed(r, &e.Admin, parseHostPort),
+		"version":       r.choice(&e.Version, V140, V139),
+		"max_request":   r.size(&e.MaxRequest, 1<<10, 1<<30),
+		"retry_backoff": r.duration(&e.RetryBackoff, time.Millisecond, time.Minute),
+		"stream_idle":   r.duration(&e.StreamIdle, time.Second, time.Hour),
+	})
+}
+
+// provider reads a provider on top of its kind's preset, wherever in the
+// mapping the kind stands.
+func (r *reader) provider(c *Config, name string, v value) {
+	p := Provider{Name: name}
+	var usage string
+	r.object(v, map[string]field{
+		"kind":        parsed(r, &p.Kind, parseKind),
+		"key":         r.secret(&p.Key),
+		"url":         parsed(r, &p.URL, parseURL),
+		"dialect":     r.choice(&p.Dialect, dialects()...),
+		"models":      r.strings(&p.Models),
+		"tags":        r.stringMap(&p.Tags),
+		"usage":       r.choice(&usage, "native", "observe"),
+		"prices":      r.prices(&p.Prices),
+		"auth":        r.unsupported,
+		"region":      r.unsupported,
+		"project":     r.unsupported,
+		"api_version": r.unsupported,
+	})
+	preset, ok := provider.Lookup(p.Kind)
+	if !ok {
+		if !r.has(v.path + ".kind") {
+			r.problem(v.path+".kind", "is missing; there are %s", or(provider.Kinds()))
+		}
+		return
+	}
+	c.Providers = append(c.Providers, p.complete(preset, usage))
+}
+
+// complete fills what was left out. A server of somebody else gets no bare
+// model names from the preset: it may speak the dialect and serve none of them.
+func (p Provider) complete(preset provider.Preset, usage string) Provider {
+	p.Auth = preset.Auth
+	if p.URL == "" {
+		p.URL = preset.URL
+	}
+	if p.Dialect == "" {
+		p.Dialect = preset.Dialect
+	}
+	if p.Models == nil && provider.Own(p.Kind, p.URL) {
+		p.Models = preset.Models
+	}
+	p.Native = usage == "native" || usage == "" && preset.Usage
+	return p
+}
+
+func (r *reader) stringMap(to *map[string]string) field {
+	return func(v value) {
+		*to = map[string]string{}
+		r.each(v, func(name string, v value) {
+			var s string
+			r.string(&s)(v)
+			(*to)[name] = s
+		})
+	}
+}
+
+// prices reads dollars per million tokens. What is not given of the cache costs
+// as much as other input.
+func (r *reader) prices(to *map[string]provider.Price) field {
+	return func(v value) {
+		*to = map[string]provider.Price{}
+		r.each(v, func(model string, v value) {
+			var p provider.Price
+			given := map[string]*int64{
+				"input": &p.Input, "output": &p.Output,
+				"cache_read": &p.CacheRead, "cache_write": &p.CacheWrite, "cache_write_hour": &p.CacheWriteHour,
+			}
+			fields := map[string]field{}
+			for name, at := range given {
+				fields[name] = parsed(r, at, parseDollars)
+			}
+			r.object(v, fields)
+			for _, name := range [...]string{"input", "output"} {
+				if !r.has(join(v.path, name)) {
+					r.problem(join(v.path, name), "is missing; in dollars per million tokens")
+				}
+			}
+			for _, otherwise := range [...][2]string{{"cache_read", "input"}, {"cache_write", "input"}, {"cache_write_hour", "cache_write"}} {
+				if !r.has(join(v.path, otherwise[0])) {
+					*given[otherwise[0]] = *given[otherwise[1]]
+				}
+			}
+			(*to)[model] = p
+		})
+	}
+}
+
+func (r *reader) attempts(a *Attempts) map[string]field {
+	return map[string]field{
+		"timeout":     r.duration(&a.Timeout, time.Millisecond, time.Hour),
+		"first_token": r.duration(&a.FirstToken, time.Millisecond, time.Hour),
+		"retries":     r.integer(&a.Retries, 0, 5),
+	}
+}
+
+// model reads a model. What it does not say of its attempts is filled in by
+// check, when the whole file was read.
+func (r *reader) model(c *Config, name string, v value) {
+	m := Model{Name: name}
+	fields := r.attempts(&m.Attempts)
+	maps.Copy(fields, map[string]field{"targets": r.strings(&m.Targets), "pick": r.unsupported})
+	r.object(v, fields)
+	c.Models = append(c.Models, m)
+}
+
+func (r *reader) auth(a *Auth, v value) {
+	r.object(v, map[string]field{
+		"mode": func(v value) {
+			if v.node.Value == "jwt" {
+				r.unsupported(v)
+				return
+			}
+			r.choice(&a.Mode, AuthNone, AuthKeys)(v)
+		},
+		"file": r.string(&a.File),
+	})
+}
+
+func (r *reader) policy(p *Policy, v value) {
+	var onError string
+	r.object(v, map[string]field{
+		"dir":      r.string(&p.Dir),
+		"deadline": r.duration(&p.Deadline, 100*time.Microsecond, 10*time.Second),
+		"on_error": r.choice(&onError, Deny), // said for the reader of the file
+		"default":  r.choice(&p.Default, Allow, Deny),
+	})
+}
+
+func (r *reader) guard(c *Config, v value) {
+	g := Guard{Config: emptyObject, OnError: Deny, Deadline: 50 * time.Millisecond, Memory: 32 << 20}
+	r.object(v, map[string]field{
+		"name":      r.string(&g.Name),
+		"wasm":      r.string(&g.WASM),
+		"sha256":    parsed(r, &g.SHA256, parseSHA256),
+		"on":        r.list(r.phase),
+		"config":    r.json(&g.Config),
+		"on_error":  r.choice(&g.OnError, Deny, Allow),
+		"deadline":  r.duration(&g.Deadline, time.Millisecond, time.Minute),
+		"memory":    r.size(&g.Memory, 64<<10, 1<<30),
+		"builtin":   r.unsupported,
+		"action":    r.unsupported,
+		"isolation": r.unsupported,
+	})
+	for _, name := range [...]string{"name", "wasm", "sha256"} {
+		if !r.has(join(v.path, name)) {
+			r.problem(join(v.path, name), "is missing")
+		}
+	}
+	c.Guards = append(c.Guards, g)
+}
+
+// phase reads what a guard looks at.
+func (r *reader) phase(v value) {
+	if v.node.Value == "output" {
+		r.unsupported(v)
+		return
+	}
+	var input string
+	r.choice(&input, "input")(v)
+}
+
+func (r *reader) log(l *Log, v value) {
+	r.object(v, map[string]field{
+		"format": r.choice(&l.Format, "text", "json"),
+		"level": parsed(r, &l.Level, func(s string) (slog.Level, error) {
+			var level slog.Level
+			if err := level.UnmarshalText([]byte(s)); err != nil {
+				return 0, fmt.Errorf("must be debug, info, warn or error")
+			}
+			return level, nil
+		}),
+	})
+}
