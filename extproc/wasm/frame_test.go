@@ -1,0 +1,30 @@
+package wasm
+
+import (
+	"testing"
+
+	"github.com/attache-gateway/attache/extproc/gateway"
+	"github.com/attache-gateway/attache/extproc/llm"
+)
+
+// TestFrame compares a frame with one that was written by hand from ABI.md.
+func TestFrame(t *testing.T) {
+	var f frame
+	f.set(text("an older one, with more text")) // nothing of it may be left
+	f.set(&gateway.Text{RequestID: "r", Model: "m\"", Tenant: "t", Segments: []gateway.Segment{
+		{Role: llm.RoleSystem, Kind: gateway.SegmentSystem, Text: "hé"},
+		{Role: "other", Kind: gateway.SegmentToolArgs, Text: ""},
+		{Role: llm.RoleAssistant, Kind: gateway.SegmentText, Text: "x"},
+	}})
+	b := make([]byte, f.size())
+	f.write(b)
+	want := "ATG1" + "\x01\x00" + "\x01\x00" + "\x03\x00\x00\x00" +
+		"\x4c\x00\x00\x00" + "\x32\x00\x00\x00" + "\x7e\x00\x00\x00" + "\x04\x00\x00\x00" +
+		"\x00\x00\x00\x00" + "\x01\x04\x00\x00" + "\x00\x00\x00\x00" + "\x03\x00\x00\x00" +
+		"\x01\x00\x00\x00" + "\x00\x01\x00\x00" + "\x03\x00\x00\x00" + "\x00\x00\x00\x00" +
+		"\x02\x00\x00\x00" + "\x03\x00\x00\x00" + "\x03\x00\x00\x00" + "\x01\x00\x00\x00" +
+		`{"model":"m\"","request_id":"r","tenant_hash":"t"}` + "héx"
+	if string(b) != want {
+		t.Errorf("got  %q\nwant %q", b, want)
+	}
+}
