@@ -90,8 +90,10 @@ func Start(o Options) (*Server, error) {
 	s := &Server{options: o, journal: journal{keep: o.Log}}
 	if o.Behaviour.Fault == Refuse {
 		var err error
-		s.addr, s.close, err = refuse(o.Listen)
-		return s, err
+		if s.addr, s.close, err = refuse(o.Listen); err != nil {
+			return nil, err
+		}
+		return s, nil
 	}
 	ln, err := net.Listen("tcp", o.Listen)
 	if err != nil {
@@ -137,14 +139,15 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer s.release(body)
 	entry := s.journal.begin(r, body.Bytes())
 	var sent int
-	if err == nil {
+	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
+		sent, err = deliver(w, r, errorReply(dialectOf(r), http.StatusRequestEntityTooLarge, "the body is too large"), Behaviour{})
+	} else if err == nil {
 		sent, err = s.answer(w, r, body.Bytes())
 	}
 	s.journal.end(entry, sent, err != nil && !s.closing.Load())
 }
 
-// read takes the whole body. A body over maxBody ends the request like one
-// whose client left.
+// read takes the whole body, up to maxBody.
 func (s *Server) read(w http.ResponseWriter, r *http.Request) (*bytes.Buffer, error) {
 	buf, _ := s.bodies.Get().(*bytes.Buffer)
 	if buf == nil {
@@ -152,15 +155,12 @@ func (s *Server) read(w http.ResponseWriter, r *http.Request) (*bytes.Buffer, er
 	}
 	buf.Reset()
 	_, err := buf.ReadFrom(http.MaxBytesReader(w, r.Body, maxBody))
-	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
-		w.WriteHeader(http.StatusRequestEntityTooLarge)
-	}
 	return buf, err
 }
 
-// release keeps a buffer for the next request, unless the log holds its bytes.
+// release keeps a buffer for the next request.
 func (s *Server) release(buf *bytes.Buffer) {
-	if s.options.Log == 0 && buf.Cap() <= 1<<20 {
+	if buf.Cap() <= 1<<20 {
 		s.bodies.Put(buf)
 	}
 }
@@ -171,8 +171,7 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, body []byte) (in
 	f := scan(body)
 	b, err := s.behaviour(f.model, r.Header)
 	if err != nil {
-		rep := errorReply(dialectOf(r), http.StatusBadRequest, err.Error())
-		return deliver(w, r, rep, Behaviour{})
+		return deliver(w, r, errorReply(dialectOf(r), http.StatusBadRequest, err.Error()), Behaviour{})
 	}
 	if err := pause(r.Context(), b.Delay); err != nil {
 		return 0, err

@@ -53,17 +53,25 @@ func scan(body []byte) facts {
 func (f *facts) scanMessages(messages []byte) {
 	f.messages = true
 	f.input = tokens(len(messages))
-	var last []byte
+	var role, content []byte
 	elements(messages, func(message []byte) {
-		last = message
-		elements(member(message, "content"), func(part []byte) {
+		role, content = nil, nil
+		members(message, func(key, value []byte) {
+			switch string(key) {
+			case "role":
+				role = value
+			case "content":
+				content = value
+			}
+		})
+		elements(content, func(part []byte) {
 			switch text(member(part, "type")) {
 			case "image", "image_url":
 				f.images++
 			}
 		})
 	})
-	f.useTool = text(member(last, "role")) == "user" && bytes.Contains(last, []byte("use tool"))
+	f.useTool = text(role) == "user" && bytes.Contains(content, []byte("use tool"))
 }
 
 // firstTool is the name of the first tool, which the messages dialect keeps in
