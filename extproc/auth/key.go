@@ -17,6 +17,9 @@ import (
 // one when they see it.
 const Prefix = "sk-attache-"
 
+// keyLen is the length of a key's text.
+const keyLen = len(Prefix) + 52
+
 // A Key is what is kept of a key, and whose it is.
 type Key struct {
 	ID      string            `json:"id"`
