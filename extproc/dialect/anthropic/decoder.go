@@ -1,0 +1,204 @@
+package anthropic
+
+import (
+	"errors"
+	"strings"
+
+	"github.com/attache-gateway/attache/extproc/dialect"
+	"github.com/attache-gateway/attache/extproc/dialect/jsonx"
+	"github.com/attache-gateway/attache/extproc/dialect/sse"
+	"github.com/attache-gateway/attache/extproc/llm"
+)
+
+// NewDecoder reads a response. The limit is in bytes: of one event of a stream,
+// or of a whole unary body.
+func (*Dialect) NewDecoder(op llm.Op, mediaType string, limit int) dialect.Decoder {
+	d := &decoder{op: op, limit: limit}
+	if strings.HasPrefix(strings.ToLower(strings.TrimSpace(mediaType)), "text/event-stream") {
+		d.stream = sse.New(limit)
+	}
+	return d
+}
+
+// A decoder reads one response: a stream if it has a splitter.
+type decoder struct {
+	jsonx.Reader
+	op     llm.Op
+	limit  int
+	stream *sse.Splitter
+	held   []byte // beginning of a unary body
+	frames []dialect.Frame
+	events []llm.Event
+
+	usage usage
+	tools int // tool calls so far
+	block openBlock
+}
+
+// An openBlock is the block of which deltas may come.
+type openBlock struct {
+	isTool  bool
+	hasArgs bool   // some were said
+	input   []byte // a whole input that came with the start
+}
+
+func (d *decoder) Decode(chunk []byte, eos bool) ([]dialect.Frame, error) {
+	d.frames, d.events = d.frames[:0], d.events[:0]
+	if d.stream == nil {
+		return d.unary(chunk, eos)
+	}
+	err := d.stream.Split(chunk, eos, func(ev sse.Event) error {
+		first := len(d.events)
+		if err := d.event(ev.Data); err != nil {
+			return err
+		}
+		d.frames = append(d.frames, dialect.Frame{Raw: ev.Raw, Events: d.events[first:len(d.events):len(d.events)]})
+		return nil
+	})
+	switch {
+	case errors.Is(err, sse.ErrTooLong):
+		return nil, tooLarge()
+	case err != nil:
+		return nil, notOurs()
+	}
+	return d.frames, nil
+}
+
+// unary waits for the whole body, which becomes one frame.
+func (d *decoder) unary(chunk []byte, eos bool) ([]dialect.Frame, error) {
+	if len(d.held)+len(chunk) > d.limit {
+		return nil, tooLarge()
+	}
+	if !eos {
+		d.held = append(d.held, chunk...)
+		return nil, nil
+	}
+	body := chunk
+	if len(d.held) > 0 {
+		body = append(d.held, chunk...)
+	}
+	if err := d.body(body); err != nil {
+		return nil, notOurs()
+	}
+	d.frames = append(d.frames, dialect.Frame{Raw: body, Events: d.events})
+	return d.frames, nil
+}
+
+var errShape = errors.New("not of the dialect")
+
+func (d *decoder) body(body []byte) error {
+	d.Reset(body)
+	var err error
+	switch tag := string(d.Tag("type")); {
+	case tag == "message":
+		if err = d.message(true); err == nil {
+			d.emit(llm.Event{Kind: llm.EventEnd})
+		}
+	case d.op == llm.OpCountTokens && tag == "":
+		err = d.count()
+	default:
+		err = d.failure(body)
+	}
+	if err != nil {
+		return err
+	}
+	return d.End()
+}
+
+func (d *decoder) emit(e llm.Event) { d.events = append(d.events, e) }
+
+// count reads the answer of count_tokens.
+func (d *decoder) count() error {
+	found := false
+	err := d.Object(func(name []byte) error {
+		if string(name) == "input_tokens" && d.Kind() == jsonx.Number {
+			found = true
+			return d.tokens(&d.usage.input)
+		}
+		_, err := d.Skip()
+		return err
+	})
+	if err == nil && !found {
+		err = errShape
+	}
+	if err == nil {
+		d.emit(llm.Event{Kind: llm.EventUsage, Usage: d.usage.total()})
+		d.emit(llm.Event{Kind: llm.EventEnd})
+	}
+	return err
+}
+
+// failure reads an error that came as an answer.
+func (d *decoder) failure(body []byte) error {
+	if _, err := d.Skip(); err != nil {
+		return err
+	}
+	typ, message := errorBody(body)
+	if typ == "" && message == "" {
+		return errShape
+	}
+	d.emit(llm.Event{Kind: llm.EventError, Err: newError(0, typ, message)})
+	return nil
+}
+
+// event reads the data of one event of a stream. Kinds that are not known say
+// nothing.
+func (d *decoder) event(data []byte) error {
+	if len(data) == 0 || string(data) == "[DONE]" {
+		return nil
+	}
+	d.Reset(data)
+	var err error
+	switch tag := d.Tag("type"); string(tag) {
+	case "content_block_delta":
+		err = d.member("delta", d.delta)
+	case "content_block_start":
+		d.block = openBlock{}
+		err = d.member("content_block", d.contentBlock)
+	case "content_block_stop":
+		_, err = d.Skip()
+		d.endBlock()
+	case "message_start":
+		err = d.member("message", func() error { return d.message(false) })
+	case "message_delta":
+		err = d.messageDelta()
+	case "message_stop":
+		_, err = d.Skip()
+		d.emit(llm.Event{Kind: llm.EventEnd})
+	case "ping":
+		_, err = d.Skip()
+		d.emit(llm.Event{Kind: llm.EventPing})
+	case "error", "":
+		if err = d.failure(data); errors.Is(err, errShape) {
+			err = nil
+		}
+	default:
+		_, err = d.Skip()
+	}
+	if err != nil {
+		return err
+	}
+	return d.End()
+}
+
+// member reads one member of the object that comes next, if it is an object,
+// and skips the others.
+func (d *decoder) member(want string, read func() error) error {
+	return d.Object(func(name []byte) error {
+		if string(name) == want && d.Kind() == jsonx.Object {
+			return read()
+		}
+		_, err := d.Skip()
+		return err
+	})
+}
+
+// str reads a string; what is none is skipped and empty.
+func (d *decoder) str(into *string) (err error) {
+	if d.Kind() == jsonx.String {
+		*into, err = d.String()
+		return err
+	}
+	_, err = d.Skip()
+	return err
+}

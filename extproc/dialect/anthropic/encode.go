@@ -1,0 +1,224 @@
+package anthropic
+
+import (
+	"strconv"
+
+	"github.com/attache-gateway/attache/extproc/dialect"
+	"github.com/attache-gateway/attache/extproc/dialect/jsonx"
+	"github.com/attache-gateway/attache/extproc/llm"
+)
+
+// EncodeRequest writes the body of a call to /v1/messages or its count_tokens.
+func (*Dialect) EncodeRequest(r *llm.Request, t dialect.Target) (*dialect.Wire, error) {
+	w := &dialect.Wire{Path: messagesPath}
+	switch r.Op {
+	case llm.OpChat:
+	case llm.OpCountTokens:
+		w.Path = countPath
+	default:
+		return nil, llm.Unsupported("", "the Messages API has no %s", r.Op)
+	}
+	if r.Dialect == llm.Anthropic {
+		w.Header = ownHeaders(r.Header)
+		w.Body = patched(r, t.Model)
+		return w, nil
+	}
+	w.Header = []llm.Header{{Name: versionHeader, Value: version}}
+	e := &requestEncoder{req: r, target: t, rules: t.Rules}
+	if err := e.request(); err != nil {
+		return nil, err
+	}
+	w.Body, w.Warnings = e.dst, e.warnings
+	return w, nil
+}
+
+// ownHeaders keeps what a client of this dialect chose of the API.
+func ownHeaders(sent []llm.Header) []llm.Header {
+	out := []llm.Header{{Name: versionHeader, Value: version}}
+	for _, h := range sent {
+		switch h.Name {
+		case versionHeader:
+			out[0].Value = h.Value
+		case betaHeader:
+			out = append(out, h)
+		}
+	}
+	return out
+}
+
+// patched is the client's own body for another model.
+func patched(r *llm.Request, model string) []byte {
+	p := r.Patch()
+	quoted := jsonx.AppendString(nil, model)
+	if string(r.Body.Member("model")) != string(quoted) {
+		p.Set("model", quoted)
+	}
+	return p.Bytes()
+}
+
+// A requestEncoder writes a body from the canonical form.
+type requestEncoder struct {
+	req      *llm.Request
+	target   dialect.Target
+	rules    llm.Rules
+	dst      []byte
+	warnings []string
+	marks    int // cache marks that may still be written; negative: to be skipped
+	thinks   thinking
+}
+
+// warn records something that was left out or changed, once.
+func (e *requestEncoder) warn(field, reason string) {
+	w := field + ": " + reason
+	for _, have := range e.warnings {
+		if have == w {
+			return
+		}
+	}
+	e.warnings = append(e.warnings, w)
+}
+
+func (e *requestEncoder) request() error {
+	r := e.req
+	if err := e.checkExtra(); err != nil {
+		return err
+	}
+	turns, err := e.turns()
+	if err != nil {
+		return err
+	}
+	e.dst = make([]byte, 0, len(r.Body.Raw)+1024)
+	e.dst = append(e.dst, `{"model":`...)
+	e.dst = jsonx.AppendString(e.dst, e.target.Model)
+	limit := e.maxTokens()
+	e.thinks = e.planThinking(limit, turns)
+	if r.Op == llm.OpChat {
+		e.dst = strconv.AppendInt(append(e.dst, `,"max_tokens":`...), e.thinks.limit, 10)
+	}
+	e.marks = maxMarks - e.countMarks()
+	if err := e.system(); err != nil {
+		return err
+	}
+	if err := e.tools(); err != nil {
+		return err
+	}
+	if err := e.messages(turns); err != nil {
+		return err
+	}
+	if err := e.output(); err != nil {
+		return err
+	}
+	if r.Op == llm.OpChat {
+		e.options()
+	}
+	e.dst = append(e.dst, '}')
+	return nil
+}
+
+// defaultMaxTokens is the limit that every model allows. The API demands one.
+const defaultMaxTokens = 4096
+
+func (e *requestEncoder) maxTokens() int64 {
+	switch {
+	case e.req.MaxTokens > 0:
+		return e.req.MaxTokens
+	case e.rules.MaxOutput > 0:
+		return e.rules.MaxOutput
+	}
+	return defaultMaxTokens
+}
+
+// options writes what steers the sampling and the service.
+func (e *requestEncoder) options() {
+	r := e.req
+	if stop := e.stopSequences(); len(stop) > 0 {
+		e.dst = append(e.dst, `,"stop_sequences":[`...)
+		for i, s := range stop {
+			e.dst = jsonx.AppendString(comma(e.dst, i), s)
+		}
+		e.dst = append(e.dst, ']')
+	}
+	e.sampling()
+	if user := e.user(); user != "" {
+		e.dst = append(e.dst, `,"metadata":{"user_id":`...)
+		e.dst = append(jsonx.AppendString(e.dst, user), '}')
+	}
+	if tier := e.serviceTier(); tier != "" {
+		e.dst = append(e.dst, `,"service_tier":`...)
+		e.dst = jsonx.AppendString(e.dst, tier)
+	}
+	if r.Stream {
+		e.dst = append(e.dst, `,"stream":true`...)
+	}
+}
+
+func (e *requestEncoder) stopSequences() []string {
+	var out []string
+	for _, s := range e.req.Stop {
+		if blank(s) {
+			e.warn("stop", "a sequence of white space alone was left out: the API refuses it")
+			continue
+		}
+		out = append(out, s)
+	}
+	return out
+}
+
+// sampling writes temperature, top_p and top_k as far as the model takes them.
+func (e *requestEncoder) sampling() {
+	r := e.req
+	temperature, topP, topK := r.Temperature, r.TopP, r.TopK
+	drop := func(field string, n *llm.Number, reason string) {
+		if *n != "" {
+			e.warn(field, reason)
+			*n = ""
+		}
+	}
+	if e.rules.NoSampling {
+		const reason = "left out: the model does not take it"
+		drop("temperature", &temperature, reason)
+		drop("top_p", &topP, reason)
+		drop("top_k", &topK, reason)
+	}
+	if value(temperature) > 1 {
+		e.warn("temperature", "lowered to 1, the highest that the API takes")
+		temperature = "1"
+	}
+	if e.thinks.on {
+		const reason = "left out: the model does not take it while it thinks"
+		if value(temperature) != 1 {
+			drop("temperature", &temperature, reason)
+		}
+		if value(topP) < 0.95 {
+			drop("top_p", &topP, reason)
+		}
+		drop("top_k", &topK, reason)
+	}
+	if temperature != "" {
+		drop("top_p", &topP, "left out: the API takes it or temperature, not both")
+	}
+	e.number("temperature", temperature)
+	e.number("top_p", topP)
+	e.number("top_k", topK)
+}
+
+func value(n llm.Number) float64 {
+	f, _ := strconv.ParseFloat(string(n), 64)
+	return f
+}
+
+func (e *requestEncoder) number(name string, n llm.Number) {
+	if n == "" {
+		return
+	}
+	e.dst = append(append(append(e.dst, `,"`...), name...), `":`...)
+	e.dst = append(e.dst, n...)
+}
+
+// comma appends a comma unless the element is the first of its list.
+func comma(dst []byte, i int) []byte {
+	if i > 0 {
+		return append(dst, ',')
+	}
+	return dst
+}
