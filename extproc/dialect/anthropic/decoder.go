@@ -30,9 +30,10 @@ type decoder struct {
 	frames []dialect.Frame
 	events []llm.Event
 
-	usage usage
-	tools int // tool calls so far
-	block openBlock
+	started, ended bool // of a stream
+	usage          usage
+	tools          int // tool calls so far
+	block          openBlock
 }
 
 // An openBlock is the block of which deltas may come.
@@ -105,7 +106,13 @@ func (d *decoder) body(body []byte) error {
 	return d.End()
 }
 
-func (d *decoder) emit(e llm.Event) { d.events = append(d.events, e) }
+// emit appends an event. Nothing comes behind the last one.
+func (d *decoder) emit(e llm.Event) {
+	if !d.ended {
+		d.events = append(d.events, e)
+	}
+	d.ended = d.ended || e.Kind == llm.EventEnd || e.Kind == llm.EventError
+}
 
 // count reads the answer of count_tokens.
 func (d *decoder) count() error {
@@ -141,10 +148,22 @@ func (d *decoder) failure(body []byte) error {
 	return nil
 }
 
+// messageStart reads the beginning of the message. A second one would take back
+// what has been said, which no client expects.
+func (d *decoder) messageStart() error {
+	if d.started {
+		_, err := d.Skip()
+		d.emit(llm.Event{Kind: llm.EventError, Err: newError(502, "api_error", "the provider began a second message")})
+		return err
+	}
+	d.started = true
+	return d.member("message", func() error { return d.message(false) })
+}
+
 // event reads the data of one event of a stream. Kinds that are not known say
 // nothing.
 func (d *decoder) event(data []byte) error {
-	if len(data) == 0 || string(data) == "[DONE]" {
+	if len(data) == 0 || d.ended || string(data) == "[DONE]" {
 		return nil
 	}
 	d.Reset(data)
@@ -159,7 +178,7 @@ func (d *decoder) event(data []byte) error {
 		_, err = d.Skip()
 		d.endBlock()
 	case "message_start":
-		err = d.member("message", func() error { return d.message(false) })
+		err = d.messageStart()
 	case "message_delta":
 		err = d.messageDelta()
 	case "message_stop":

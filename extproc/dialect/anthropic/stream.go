@@ -113,11 +113,10 @@ func (s *streamEncoder) begin(dst []byte, e *llm.Event) []byte {
 // come behind the finish reason.
 func (s *streamEncoder) end(dst []byte) []byte {
 	s.ended = true
-	dst = s.close(dst)
-	for len(s.waiting) > 0 {
-		s.waiting[0].ended = true
-		dst = s.admit(dst)
+	for _, b := range s.waiting {
+		b.ended = true
 	}
+	dst = s.admit(s.close(dst))
 	dst = append(dst, "event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{"...)
 	dst = s.appendStop(dst)
 	dst = appendUsage(append(dst, `},"usage":`...), s.usage)
