@@ -1,0 +1,183 @@
+package rego
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+
+	"github.com/attache-gateway/attache/extproc/gateway"
+)
+
+// Bounds of what one effect can say.
+const (
+	maxText    = 1024 // bytes
+	maxName    = 64   // bytes, of a tag or label
+	maxTags    = 32   // or labels
+	maxChain   = 8
+	maxInteger = 1 << 53 // exact in every JSON reader
+)
+
+// A head reads the object of an effect strictly. The first error stays.
+type head struct {
+	object  ast.Object
+	loading bool
+	err     error
+}
+
+func (h *head) fail(format string, args ...any) {
+	if h.err == nil {
+		h.err = fmt.Errorf(format, args...)
+	}
+}
+
+func (h *head) checkKeys(fields []string) {
+	if fields == nil {
+		return
+	}
+	h.object.Foreach(func(k, _ *ast.Term) {
+		if s, ok := k.Value.(ast.String); !ok || !slices.Contains(fields, string(s)) {
+			h.fail("unknown field %s; want %s", k, strings.Join(fields, ", "))
+		}
+	})
+}
+
+// count returns how many of the fields there are, known or not.
+func (h *head) count(names ...string) int {
+	n := 0
+	for _, name := range names {
+		if h.object.Get(ast.InternedTerm(name)) != nil {
+			n++
+		}
+	}
+	return n
+}
+
+// value returns the value of a field, nil where there is none or where it is
+// known only in evaluation.
+func (h *head) value(name string) ast.Value {
+	t := h.object.Get(ast.InternedTerm(name))
+	if t == nil || h.loading && !ast.IsConstant(t.Value) {
+		return nil
+	}
+	return t.Value
+}
+
+func (h *head) text(name string) (s string, ok bool) {
+	switch v := h.value(name).(type) {
+	case nil:
+		return "", false
+	case ast.String:
+		if len(v) > maxText {
+			h.fail("%s: want at most %d bytes, have %d", name, maxText, len(v))
+		}
+		return string(v), true
+	default:
+		h.fail("%s: want a string, have %s", name, ast.ValueName(v))
+		return "", false
+	}
+}
+
+func (h *head) integer(name string, least, most int64) (n int64, ok bool) {
+	switch v := h.value(name).(type) {
+	case nil:
+		return 0, false
+	case ast.Number:
+		n, ok := v.Int64()
+		if !ok || n < least || n > most {
+			h.fail("%s: want an integer from %d to %d, have %s", name, least, most, v)
+		}
+		return n, ok
+	default:
+		h.fail("%s: want an integer, have %s", name, ast.ValueName(v))
+		return 0, false
+	}
+}
+
+func (h *head) list(name string, limit int) []string {
+	v := h.value(name)
+	if v == nil {
+		return nil
+	}
+	a, ok := v.(*ast.Array)
+	if !ok {
+		h.fail("%s: want an array, have %s", name, ast.ValueName(v))
+		return nil
+	}
+	if a.Len() == 0 || a.Len() > limit {
+		h.fail("%s: want 1 to %d strings, have %d", name, limit, a.Len())
+		return nil
+	}
+	out := make([]string, 0, a.Len())
+	a.Foreach(func(t *ast.Term) {
+		s, ok := t.Value.(ast.String)
+		if !ok || s == "" {
+			h.fail("%s: want strings that are not empty, have %s", name, t)
+		}
+		out = append(out, string(s))
+	})
+	return out
+}
+
+func (h *head) conditions(name string) []gateway.Condition {
+	v := h.value(name)
+	if v == nil {
+		return nil
+	}
+	o, ok := v.(ast.Object)
+	if !ok {
+		h.fail("%s: want an object, have %s", name, ast.ValueName(v))
+		return nil
+	}
+	var out []gateway.Condition
+	for k, s := range h.texts(name+": ", o) {
+		out = append(out, gateway.Condition{Name: k, Value: s})
+	}
+	return out
+}
+
+// texts reads an object of strings. The prefix stands before names in errors.
+func (h *head) texts(prefix string, o ast.Object) map[string]string {
+	if o.Len() == 0 || o.Len() > maxTags {
+		h.fail("%swant 1 to %d members, have %d", prefix, maxTags, o.Len())
+	}
+	m := make(map[string]string, o.Len())
+	o.Foreach(func(k, v *ast.Term) {
+		if h.loading && !(ast.IsConstant(k.Value) && ast.IsConstant(v.Value)) {
+			return
+		}
+		name, ok := k.Value.(ast.String)
+		s, ok2 := v.Value.(ast.String)
+		switch {
+		case !ok || name == "" || len(name) > maxName:
+			h.fail("%s%s: want a name of 1 to %d bytes", prefix, k, maxName)
+		case !ok2:
+			h.fail("%s%s: want a string, have %s", prefix, k, ast.ValueName(v.Value))
+		case len(s) > maxText:
+			h.fail("%s%s: want at most %d bytes, have %d", prefix, k, maxText, len(s))
+		}
+		m[string(name)] = string(s)
+	})
+	return m
+}
+
+// json returns a field's value as JSON, nil where there is none. Keys and sets
+// are sorted, so that equal values are equal bytes.
+func (h *head) json(name string) []byte {
+	v := h.value(name)
+	if v == nil {
+		return nil
+	}
+	x, err := ast.JSONWithOpt(v, ast.JSONOpt{SortSets: true})
+	if err != nil {
+		h.fail("%s: %w", name, err)
+		return nil
+	}
+	b, err := json.Marshal(x)
+	if err != nil {
+		h.fail("%s: %w", name, err)
+	}
+	return b
+}

@@ -1,0 +1,98 @@
+package rego
+
+import (
+	"bytes"
+	"fmt"
+	"testing"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"github.com/attache-gateway/attache/extproc/gateway"
+	"github.com/attache-gateway/attache/policies"
+)
+
+func schema(t *testing.T, text []byte) *jsonschema.Schema {
+	t.Helper()
+	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := jsonschema.NewCompiler()
+	if err := c.AddResource("s.json", doc); err != nil {
+		t.Fatal(err)
+	}
+	return c.MustCompile("s.json")
+}
+
+// TestInputSchema holds the document and its published schema together: all
+// fields are required and others are not allowed, so they cannot drift apart.
+func TestInputSchema(t *testing.T) {
+	s := schema(t, policies.InputSchema)
+	for name, f := range map[string]*gateway.Facts{"full": facts(), "empty": {}} {
+		doc, err := ast.JSON(input(f))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Validate(doc); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestInput has the whole document once, as rules see it.
+func TestInput(t *testing.T) {
+	want := ast.MustParseTerm(`{
+		"request": {
+			"op": "chat", "dialect": "openai", "path": "/v1/chat/completions", "model": "smart", "stream": true,
+			"max_tokens": 2000, "messages": 3, "images": 1, "audios": 2, "files": 4,
+			"tools": {"search": true, "mail": true}, "bytes": 5321, "tokens": {"input": 1200},
+		},
+		"caller": {"key": "k1", "org": "acme", "team": "search", "user": "ann", "roles": {"dev": true, "admin": true}, "labels": {"tier": "free"}},
+		"user": "end-user", "session": "s1", "properties": {"residency": "eu"},
+		"candidates": [
+			{"provider": "openai", "model": "gpt-4o", "tags": {"region": "us"}, "input_price": 2500000000, "output_price": 10000000000},
+			{"provider": "local", "model": "llama3.3", "tags": {}, "input_price": -1, "output_price": -1},
+		],
+		"time": {"unix_ms": 1795267800000, "hour": 13, "weekday": "saturday"},
+	}`).Value
+	if got := input(facts()); got.Compare(want) != 0 {
+		t.Errorf("have %v\nwant %v", got, want)
+	}
+}
+
+// TestEffectsSchema holds the decoder and the published schema together: what
+// one accepts the other accepts.
+func TestEffectsSchema(t *testing.T) {
+	s := schema(t, policies.EffectsSchema)
+	values := []string{`"x"`, `""`, `"X y"`, `"/max_tokens"`, `"/a/b"`, `"remove"`, `0`, `1`, `400`, `600`, `-1`, `1.5`, `9007199254740993`,
+		`true`, `null`, `[]`, `["a"]`, `[""]`, `["1","2","3","4","5","6","7","8","9"]`, `{}`, `{"a": "b"}`, `{"a": 1}`, `{"": "b"}`}
+	heads := []string{`"x"`, `7`, `[]`, `{}`}
+	for _, v := range values {
+		for _, f := range []string{"code", "status", "message", "retry_after_s", "priority", "reason", "require", "exclude", "chain", "timeout_ms", "first_token_ms", "path", "max", "value", "op", "other"} {
+			heads = append(heads, fmt.Sprintf(`{"%s": %s}`, f, v), fmt.Sprintf(`{"path": "/n", "%s": %s}`, f, v))
+		}
+	}
+	heads = append(heads, `{"path": "/n", "max": 1, "value": 1}`, `{"path": "/n", "op": "remove", "value": 1}`)
+	accepted := 0
+	for name, v := range verbs {
+		for _, h := range heads {
+			value := ast.MustParseTerm(h).Value
+			_, err := v.decode(value, false)
+			doc, err2 := ast.JSON(value)
+			if err2 != nil {
+				t.Fatal(err2)
+			}
+			published := s.Validate(map[string]any{name: doc})
+			if (err == nil) != (published == nil) {
+				t.Errorf("%s %s: decoder says %v, schema says %v", name, h, err, published)
+			}
+			if err == nil {
+				accepted++
+			}
+		}
+	}
+	if accepted < 50 {
+		t.Errorf("only %d heads accepted", accepted)
+	}
+}

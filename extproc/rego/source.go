@@ -1,0 +1,136 @@
+package rego
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/open-policy-agent/opa/v1/util"
+)
+
+// maxSource bounds all files of a policy together, in bytes.
+const maxSource = 32 << 20
+
+// A source is the contents of a policy's directory, by path.
+type source struct {
+	rules, tests, data map[string][]byte
+	size               int64
+}
+
+func readSource(fsys fs.FS) (*source, error) {
+	s := &source{rules: map[string][]byte{}, tests: map[string][]byte{}, data: map[string][]byte{}}
+	err := fs.WalkDir(fsys, ".", func(name string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case hidden(name) && d.IsDir():
+			return fs.SkipDir
+		case hidden(name) || d.IsDir():
+			return nil
+		}
+		return s.read(fsys, name)
+	})
+	return s, err
+}
+
+// hidden leaves out what a Kubernetes volume keeps under ..data: the same files
+// once more.
+func hidden(name string) bool { return name != "." && strings.HasPrefix(path.Base(name), ".") }
+
+func (s *source) read(fsys fs.FS, name string) error {
+	info, err := fs.Stat(fsys, name) // of the file that a link leads to
+	if err != nil {
+		return err
+	}
+	if info.IsDir() {
+		return fmt.Errorf("%s: links to folders are not followed", name)
+	}
+	to := s.kind(name)
+	if to == nil {
+		return nil
+	}
+	f, err := fsys.Open(name)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, maxSource-s.size+1))
+	if err != nil {
+		return err
+	}
+	if s.size += int64(len(b)); s.size > maxSource {
+		return fmt.Errorf("%s: more than %d bytes of rules and data", name, maxSource)
+	}
+	to[name] = b
+	return nil
+}
+
+// kind says where a file belongs, nil: nowhere.
+func (s *source) kind(name string) map[string][]byte {
+	switch ext := path.Ext(name); {
+	case strings.HasSuffix(name, "_test.rego"):
+		return s.tests
+	case ext == ".rego":
+		return s.rules
+	case strings.HasPrefix(name, "data/") && (ext == ".json" || ext == ".yaml" || ext == ".yml"):
+		return s.data
+	}
+	return nil
+}
+
+// document returns the data document: the members of all data files, under
+// data.attache.config.
+func (s *source) document(ps *problems) map[string]any {
+	config := map[string]any{}
+	from := map[string]string{}
+	for _, name := range slices.Sorted(maps.Keys(s.data)) {
+		members, err := readData(name, s.data[name])
+		if err != nil {
+			ps.found(name, err)
+		}
+		for _, k := range slices.Sorted(maps.Keys(members)) {
+			if other, ok := from[k]; ok {
+				ps.found(name, fmt.Errorf("%q is also in %s", k, other))
+			}
+			from[k], config[k] = name, members[k]
+		}
+	}
+	return map[string]any{"attache": map[string]any{"config": config}}
+}
+
+// readData reads a data file: an object in JSON or YAML.
+func readData(name string, b []byte) (map[string]any, error) {
+	unmarshal := util.Unmarshal
+	if path.Ext(name) == ".json" {
+		unmarshal = util.UnmarshalJSON
+	}
+	var v any
+	if err := unmarshal(b, &v); err != nil {
+		return nil, err
+	}
+	m, ok := v.(map[string]any)
+	if !ok {
+		return nil, errors.New("want an object")
+	}
+	return m, nil
+}
+
+// revision is the first 48 bits of a SHA-256 over all that decides.
+func (s *source) revision(preset string) string {
+	h := sha256.New()
+	fmt.Fprintf(h, "default %s\n", preset)
+	for _, files := range []map[string][]byte{s.rules, s.data} {
+		for _, name := range slices.Sorted(maps.Keys(files)) {
+			fmt.Fprintf(h, "%q %d\n", name, len(files[name]))
+			h.Write(files[name])
+		}
+	}
+	return hex.EncodeToString(h.Sum(nil)[:6])
+}
