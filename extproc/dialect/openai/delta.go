@@ -1,0 +1,314 @@
+package openai
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/attache-gateway/attache/extproc/dialect/jsonx"
+	"github.com/attache-gateway/attache/extproc/llm"
+)
+
+// delta is what one choice of one object adds to the answer.
+type delta struct {
+	reasoning string      // reasoning_content, or what stands for it
+	blocks    []llm.Event // of thinking_blocks
+	text      bool        // of which some have text
+	content   []llm.Event
+	calls     []call
+	other     []string // names of content without a canonical form
+	finish    string
+}
+
+func (d *delta) reset() {
+	*d = delta{blocks: d.blocks[:0], content: d.content[:0], calls: d.calls[:0], other: d.other[:0]}
+}
+
+// call is what a delta says of one tool call.
+type call struct {
+	index    int64 // as the provider counts; -1: it does not
+	id, name string
+	args     string
+}
+
+// choice is what is known of one of several answers.
+type choice struct {
+	index int
+	calls []*begunCall
+	done  bool // EventFinish is out
+}
+
+// begunCall is a tool call whose pieces come one by one. Its place in
+// choice.calls is its canonical ordinal.
+type begunCall struct {
+	call
+	started bool // EventToolStart is out
+}
+
+// maxCalls bounds the tool calls of one answer.
+const maxCalls = 4096
+
+func (a *answer) deltaMember(name []byte) (err error) {
+	if a.in.Null() {
+		return nil
+	}
+	d := &a.delta
+	switch string(name) {
+	case "content":
+		err = a.content()
+	case "reasoning_content", "reasoning":
+		err = keep(a.in, &d.reasoning)
+	case "thinking_blocks":
+		err = a.in.Array(func(int) error { return a.thinkingBlock() })
+	case "refusal":
+		err = a.textEvent(llm.EventRefusal)
+	case "tool_calls":
+		err = a.in.Array(func(int) error { return a.toolCall() })
+	case "function_call", "audio":
+		err = a.filled(string(name))
+	case "annotations", "images":
+		err = a.list(string(name))
+	default:
+		_, err = a.in.Skip()
+	}
+	return err
+}
+
+func (a *answer) textEvent(kind llm.Kind) error {
+	text, err := a.in.String()
+	if text != "" {
+		a.delta.content = append(a.delta.content, llm.Event{Kind: kind, Text: text})
+	}
+	return err
+}
+
+// content reads a text, or Mistral's list of parts.
+func (a *answer) content() error {
+	if a.in.Kind() == jsonx.String {
+		return a.textEvent(llm.EventText)
+	}
+	return a.in.Array(func(int) error {
+		kind := string(a.in.Tag("type"))
+		if kind != "text" && kind != "thinking" {
+			a.delta.other = append(a.delta.other, kind)
+			_, err := a.in.Skip()
+			return err
+		}
+		return a.in.Object(func(name []byte) error {
+			switch string(name) {
+			case "text":
+				return a.textEvent(llm.EventText)
+			case "thinking":
+				return a.thoughts()
+			}
+			_, err := a.in.Skip()
+			return err
+		})
+	})
+}
+
+func (a *answer) thoughts() error {
+	if a.in.Kind() == jsonx.String {
+		return a.textEvent(llm.EventReasoning)
+	}
+	return a.in.Array(func(int) error {
+		return a.in.Object(func(name []byte) error {
+			if string(name) == "text" {
+				return a.textEvent(llm.EventReasoning)
+			}
+			_, err := a.in.Skip()
+			return err
+		})
+	})
+}
+
+func (a *answer) thinkingBlock() error {
+	var thinking, signature, data string
+	err := a.in.Object(func(name []byte) error {
+		switch string(name) {
+		case "thinking":
+			return keep(a.in, &thinking)
+		case "signature":
+			return keep(a.in, &signature)
+		case "data":
+			return keep(a.in, &data)
+		}
+		_, err := a.in.Skip()
+		return err
+	})
+	d := &a.delta
+	add := func(kind llm.Kind, text string) {
+		if text != "" {
+			d.blocks = append(d.blocks, llm.Event{Kind: kind, Text: text})
+		}
+	}
+	add(llm.EventReasoning, thinking)
+	add(llm.EventSignature, signature)
+	add(llm.EventRedacted, data)
+	if signature != "" || data != "" {
+		d.blocks = append(d.blocks, llm.Event{Kind: llm.EventBlockEnd})
+	}
+	d.text = d.text || thinking != ""
+	return err
+}
+
+func (a *answer) toolCall() error {
+	c, kind := call{index: -1}, ""
+	err := a.in.Object(func(name []byte) error {
+		switch string(name) {
+		case "index":
+			return natural(a.in, &c.index)
+		case "id":
+			return keep(a.in, &c.id)
+		case "type":
+			return keep(a.in, &kind)
+		case "function":
+			if !a.in.Null() {
+				return a.in.Object(func(name []byte) error { return a.function(&c, name) })
+			}
+			return nil
+		}
+		_, err := a.in.Skip()
+		return err
+	})
+	if kind != "" && kind != "function" {
+		a.delta.other = append(a.delta.other, kind)
+	} else {
+		a.delta.calls = append(a.delta.calls, c)
+	}
+	return err
+}
+
+// function reads a name and arguments, which are a string or, from some
+// servers, the object itself.
+func (a *answer) function(c *call, name []byte) error {
+	switch {
+	case string(name) == "name":
+		return keep(a.in, &c.name)
+	case string(name) == "arguments" && a.in.Kind() == jsonx.String:
+		return keep(a.in, &c.args)
+	case string(name) == "arguments" && a.in.Kind() == jsonx.Object:
+		raw, err := a.in.Raw()
+		c.args = string(raw)
+		return err
+	}
+	_, err := a.in.Skip()
+	return err
+}
+
+// filled notes an object that has a string in it. Some servers send all objects
+// of the format, most of them empty.
+func (a *answer) filled(name string) error {
+	if a.in.Kind() != jsonx.Object {
+		_, err := a.in.Skip()
+		return err
+	}
+	var text string
+	err := a.in.Object(func([]byte) error { return keep(a.in, &text) })
+	if text != "" {
+		a.delta.other = append(a.delta.other, name)
+	}
+	return err
+}
+
+// list notes a list that is not empty.
+func (a *answer) list(name string) error {
+	if a.in.Kind() != jsonx.Array {
+		_, err := a.in.Skip()
+		return err
+	}
+	n := 0
+	err := a.in.Array(func(int) error { n++; _, err := a.in.Skip(); return err })
+	if n > 0 {
+		a.delta.other = append(a.delta.other, name)
+	}
+	return err
+}
+
+// deliver emits what the delta says, in the order in which a model writes.
+func (a *answer) deliver(c *choice) error {
+	d := &a.delta
+	if d.reasoning != "" && !d.text {
+		a.emit(llm.Event{Kind: llm.EventReasoning, Choice: c.index, Text: d.reasoning})
+	}
+	for _, list := range [...][]llm.Event{d.blocks, d.content} {
+		for _, e := range list {
+			e.Choice = c.index
+			a.emit(e)
+		}
+	}
+	for _, piece := range d.calls {
+		if err := a.piece(c, piece); err != nil {
+			return err
+		}
+	}
+	for _, name := range d.other {
+		a.emit(llm.Event{Kind: llm.EventOther, Choice: c.index, Text: name})
+	}
+	switch strings.ToLower(d.finish) {
+	case "":
+	case "error", "insufficient_system_resource":
+		a.fault.found = true
+		a.fault.message = "the provider ended the answer with an error"
+	default:
+		a.finish(c, d.finish)
+	}
+	return nil
+}
+
+// piece emits what a delta says of a tool call.
+func (a *answer) piece(c *choice, p call) error {
+	n := c.ordinal(p)
+	if n < 0 {
+		if n = len(c.calls); n == maxCalls {
+			return a.in.Fail("has too many tool calls")
+		}
+		c.calls = append(c.calls, &begunCall{call: call{index: p.index, id: p.id, name: p.name}})
+	}
+	b := c.calls[n]
+	if b.id == "" {
+		b.id = p.id
+	}
+	if b.name == "" {
+		b.name = p.name
+	}
+	if !b.started && (b.name != "" || p.args != "") {
+		b.started = true
+		if b.id == "" {
+			b.id = a.newCallID(c.index, n)
+		}
+		a.emit(llm.Event{Kind: llm.EventToolStart, Choice: c.index, Tool: n, ID: b.id, Name: b.name})
+	}
+	if p.args != "" {
+		a.emit(llm.Event{Kind: llm.EventToolArgs, Choice: c.index, Tool: n, Text: p.args})
+	}
+	return nil
+}
+
+// ordinal finds the call that a piece belongs to, -1 if it begins a new one.
+// Servers leave out the index, or give every call the same.
+func (c *choice) ordinal(p call) int {
+	last := len(c.calls) - 1
+	for n := last; n >= 0; n-- {
+		b := c.calls[n]
+		switch {
+		case p.index >= 0 && b.index != p.index:
+		case p.id != "" && b.id != "" && p.id != b.id && (p.name != "" || p.index < 0):
+		case p.index < 0 && p.id == "" && p.name != "":
+		default:
+			return n
+		}
+	}
+	return -1
+}
+
+// newCallID makes an id for a call that came without one. It is the same for
+// every cut of the response, and other than in the turns before.
+func (a *answer) newCallID(choice, n int) string {
+	id := strings.Map(func(r rune) rune {
+		if '0' <= r && r <= '9' || 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' {
+			return r
+		}
+		return -1
+	}, a.head.ID)
+	return "call_" + id[max(0, len(id)-24):] + "_" + strconv.Itoa(choice) + "_" + strconv.Itoa(n)
+}
