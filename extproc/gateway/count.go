@@ -4,6 +4,7 @@ import (
 	"strconv"
 
 	"github.com/attache-gateway/attache/extproc/llm"
+	"github.com/attache-gateway/attache/extproc/tokens"
 )
 
 // exactCount is the text up to which a request is counted to the last byte. Of
@@ -12,14 +13,18 @@ import (
 const exactCount = 16 << 10
 
 // inputTokens counts a request's input, all of it or, if quick, the beginning.
-func (g *Gateway) inputTokens(r *llm.Request, quick bool) int64 {
-	c := inputCounter{g: g, left: len(r.Body.Raw)}
+func inputTokens(r *llm.Request, quick bool) int64 {
+	c := inputCounter{enc: tokens.ForModel(r.Model), left: len(r.Body.Raw)}
 	if quick {
 		c.left = exactCount
 	}
+	var names int64
 	c.parts(r.System)
 	for _, m := range r.Messages {
-		c.tokens += c.g.overhead.Message
+		if m.Name != "" {
+			names++
+			c.text(m.Name)
+		}
 		c.parts(m.Parts)
 	}
 	for _, t := range r.Tools {
@@ -33,12 +38,12 @@ func (g *Gateway) inputTokens(r *llm.Request, quick bool) int64 {
 	if c.seen > 0 && c.skipped > 0 {
 		c.tokens += c.tokens * c.skipped / c.seen
 	}
-	return c.tokens + c.g.overhead.Reply
+	return c.tokens + tokens.OverheadFor(r.Model).Input(int64(len(r.System)+len(r.Messages)), names)
 }
 
 // An inputCounter adds up the tokens of a request's texts.
 type inputCounter struct {
-	g             *Gateway
+	enc           *tokens.Encoding
 	left          int   // bytes that may still be counted
 	seen, skipped int64 // bytes
 	tokens        int64
@@ -55,7 +60,7 @@ func (c *inputCounter) parts(parts []llm.Part) {
 func (c *inputCounter) text(s string) {
 	n := min(len(s), c.left)
 	if n > 0 {
-		c.tokens += c.g.counter.Count(s[:n])
+		c.tokens += c.enc.Count(s[:n])
 	}
 	c.left -= n
 	c.seen += int64(n)
@@ -64,7 +69,7 @@ func (c *inputCounter) text(s string) {
 
 // countTokens answers a request for a count where the target has no such call.
 func (x *Exchange) countTokens(r *llm.Request) *llm.Answer {
-	n := x.gw.inputTokens(r, false)
+	n := inputTokens(r, false)
 	x.record.Status = 200
 	x.record.Usage.Input, x.record.Counted = n, true
 	body := append(strconv.AppendInt([]byte(`{"input_tokens":`), n, 10), '}')

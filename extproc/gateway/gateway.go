@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/attache-gateway/attache/extproc/dialect"
-	"github.com/attache-gateway/attache/extproc/tokens"
 )
 
 // Options are what a Gateway is made of.
@@ -26,13 +25,19 @@ type Options struct {
 	Auth       Authenticator
 	Policy     Policy
 	PolicyTime time.Duration // deadline of one decision
-	Guards     []Guard       // on the input, in order
+	Guards     []InputGuard  // in order
 	Sinks      []Sink
 
 	PassUsage   bool // leave the usage chunk in streams whose client did not ask for it
 	MaxResponse int  // bytes of a unary response or of one event
 	Now         func() time.Time
 	Free        func() // called when no exchange uses the snapshot any more
+}
+
+// An InputGuard is a Guard that looks at requests.
+type InputGuard struct {
+	Guard
+	AllowOnError bool // a guard that fails lets the request through
 }
 
 // A Gateway is one immutable snapshot of everything that decides about
@@ -48,14 +53,12 @@ type Gateway struct {
 	auth       Authenticator
 	policy     Policy
 	policyTime time.Duration
-	guards     []Guard
+	guards     []InputGuard
 	sinks      []Sink
 
 	passUsage   bool
 	maxResponse int
 	now         func() time.Time
-	counter     *tokens.Encoding
-	overhead    tokens.Overhead
 	users       atomic.Int64 // the holder and the open exchanges
 	free        func()
 }
@@ -75,7 +78,7 @@ func New(o Options) (*Gateway, error) {
 		defaults:  o.Defaults,
 		auth:      o.Auth, policy: o.Policy, policyTime: o.PolicyTime, guards: o.Guards, sinks: o.Sinks,
 		passUsage: o.PassUsage, maxResponse: o.MaxResponse, now: o.Now,
-		counter: tokens.O200K(), free: o.Free,
+		free: o.Free,
 	}
 	g.users.Store(1)
 	for _, d := range o.Dialects {

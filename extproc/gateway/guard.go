@@ -26,6 +26,10 @@ func (x *Exchange) guard(ctx context.Context, r *llm.Request, t *target) *llm.An
 		if err == nil && v.Action == ActionRedact {
 			err = in.redact(v.Findings)
 		}
+		if err != nil && g.AllowOnError {
+			x.record.Verdicts[g.Name()] = ActionFailed
+			continue
+		}
 		if err != nil {
 			x.record.Detail = fmt.Sprintf("guard %s: %v", g.Name(), err)
 			return x.refuse(&llm.Error{Status: 500, Code: llm.CodeGuardError, Message: "a guard could not check the request"})

@@ -11,7 +11,7 @@ func (x *Exchange) facts(r *llm.Request, targets []*target) *Facts {
 		Caller: x.caller, User: x.record.User, Session: x.record.Session, Properties: x.record.Properties,
 	}
 	if x.gw.policy.Reads("request.tokens") {
-		r.InputEstimate = x.gw.inputTokens(r, false)
+		r.InputEstimate = inputTokens(r, false)
 		f.InputTokens = r.InputEstimate
 	}
 	for _, t := range r.Tools {

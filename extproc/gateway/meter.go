@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/attache-gateway/attache/extproc/llm"
+	"github.com/attache-gateway/attache/extproc/tokens"
 )
 
 // A meter notes what passes: the usage that the provider reports, the text of
@@ -57,7 +58,7 @@ func (m *meter) content(x *Exchange, text string) {
 }
 
 func (m *meter) count(x *Exchange) {
-	m.counted += x.gw.counter.Count(string(m.text))
+	m.counted += tokens.ForModel(x.resp.model).Count(string(m.text))
 	m.text = m.text[:0]
 }
 
@@ -79,7 +80,7 @@ func (x *Exchange) Done() {
 // estimate is our own count of the input.
 func (x *Exchange) estimate() int64 {
 	if x.inputEstimate == 0 && x.req != nil {
-		x.inputEstimate = x.gw.inputTokens(x.req, false)
+		x.inputEstimate = inputTokens(x.req, false)
 	}
 	return x.inputEstimate
 }

@@ -111,7 +111,7 @@ func (x *Exchange) freed() *llm.Request {
 		return r // its response will soon be over, and may want a count
 	}
 	if r.InputEstimate == 0 {
-		r.InputEstimate = x.gw.inputTokens(r, true)
+		r.InputEstimate = inputTokens(r, true)
 	}
 	x.inputEstimate, x.req, x.plan = r.InputEstimate, nil, &plan{steps: x.plan.steps[:0]}
 	lite := *r

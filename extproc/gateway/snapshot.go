@@ -52,3 +52,13 @@ func (g *Gateway) release() {
 		g.free()
 	}
 }
+
+// Close takes the snapshot out of force. Open must not be called any more.
+func (h *Holder) Close() { h.current.Load().Close() }
+
+// Close ends the use of a snapshot by whoever built it. It is freed when its
+// last exchange has ended.
+func (g *Gateway) Close() { g.release() }
+
+// Revision names the policy in force.
+func (g *Gateway) Revision() string { return g.policy.Revision() }

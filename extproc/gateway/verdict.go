@@ -40,6 +40,9 @@ const (
 	ActionBlock  Action = "block"
 )
 
+// ActionFailed stands in a record for a guard that gave no verdict.
+const ActionFailed Action = "failed"
+
 // A Verdict is a guard's result.
 type Verdict struct {
 	Action   Action

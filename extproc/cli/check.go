@@ -1,0 +1,37 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+
+	"github.com/attache-gateway/attache/extproc/config"
+)
+
+// check builds all that serve would run, without listening anywhere.
+func (p *Program) check(ctx context.Context, args []string) error {
+	f := p.flags("check")
+	file := f.String("c", "", "configuration `file`")
+	if err := parse(f, args); err != nil {
+		return err
+	}
+	if *file == "" {
+		return fmt.Errorf("%w: -c is missing", errUsage)
+	}
+	c, err := config.Load(*file, p.Env)
+	if err != nil {
+		return err
+	}
+	log := slog.New(slog.NewTextHandler(p.Stderr, nil))
+	g, err := snapshot(ctx, c, log)
+	if err != nil {
+		return err
+	}
+	defer g.Close()
+	if _, err := p.render(c); err != nil {
+		return err
+	}
+	fmt.Fprintf(p.Stdout, "%s is good: %d providers, %d models, %d guards, policy %s\n",
+		*file, len(c.Providers), len(c.Models), len(c.Guards), g.Revision())
+	return nil
+}

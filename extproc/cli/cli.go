@@ -1,0 +1,112 @@
+// Package cli is the commands of attache. It puts the parts together: it alone
+// knows configuration, gateway, adapters and Envoy's side at once, and what a
+// person or a script sees of them.
+//
+// It does not know how any of them works.
+package cli
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os/signal"
+	"syscall"
+)
+
+// A Program is attache with what it needs of the world.
+type Program struct {
+	Stdin          io.Reader
+	Stdout, Stderr io.Writer
+	Env            func(string) (string, bool)
+}
+
+// Exit codes.
+const (
+	exitGood   = 0
+	exitFailed = 1
+	exitUsage  = 2
+)
+
+// A command is one word behind attache.
+type command struct {
+	name  string
+	args  string
+	short string
+	run   func(p *Program, ctx context.Context, args []string) error
+}
+
+// commands are all commands, in the order of the help.
+var commands = []command{
+	{"serve", "-c FILE", "run the gateway; Envoy runs elsewhere", (*Program).serve},
+	{"up", "[-c FILE]", "run the gateway and Envoy together", (*Program).up},
+	{"envoy", "-c FILE [--for 1.40|1.39]", "print the configuration for Envoy", (*Program).envoy},
+	{"check", "-c FILE", "find everything wrong that can be known before starting", (*Program).check},
+	{"keys", "new|list|revoke -c FILE", "make, list and revoke the keys of callers", (*Program).keys},
+	{"usage", "-c FILE [--since 24h] [--json]", "sum up requests, tokens and cost by key and model", (*Program).usage},
+}
+
+// errUsage is a wrong use of a command, which is not the same as its failure.
+var errUsage = errors.New("wrong use")
+
+// Run runs the command that args name and returns the exit code: 0 good, 1
+// failed, 2 wrong use.
+func (p *Program) Run(args []string) int {
+	if len(args) == 0 || args[0] == "help" || args[0] == "-h" || args[0] == "--help" {
+		p.help(p.Stdout)
+		return exitGood
+	}
+	for _, c := range commands {
+		if c.name == args[0] {
+			return p.exit(c, args[1:])
+		}
+	}
+	fmt.Fprintf(p.Stderr, "attache: there is no command %q\n\n", args[0])
+	p.help(p.Stderr)
+	return exitUsage
+}
+
+func (p *Program) exit(c command, args []string) int {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	err := c.run(p, ctx, args)
+	switch {
+	case err == nil, errors.Is(err, flag.ErrHelp):
+		return exitGood
+	case errors.Is(err, errUsage):
+		fmt.Fprintf(p.Stderr, "attache %s: %v\nusage: attache %s %s\n", c.name, err, c.name, c.args)
+		return exitUsage
+	}
+	fmt.Fprintf(p.Stderr, "attache %s: %v\n", c.name, err)
+	return exitFailed
+}
+
+func (p *Program) help(w io.Writer) {
+	fmt.Fprintln(w, "attache: an AI gateway for Envoy\n\ncommands:")
+	for _, c := range commands {
+		fmt.Fprintf(w, "  %-8s %-32s %s\n", c.name, c.args, c.short)
+	}
+	fmt.Fprintln(w, "\nexit codes: 0 good, 1 failed, 2 wrong use")
+}
+
+// flags returns a flag set whose errors are wrong uses.
+func (p *Program) flags(name string) *flag.FlagSet {
+	f := flag.NewFlagSet(name, flag.ContinueOnError)
+	f.SetOutput(p.Stderr)
+	return f
+}
+
+// parse reads flags and refuses what is left.
+func parse(f *flag.FlagSet, args []string) error {
+	if err := f.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			return err
+		}
+		return fmt.Errorf("%w: %w", errUsage, err)
+	}
+	if f.NArg() > 0 {
+		return fmt.Errorf("%w: unexpected %q", errUsage, f.Arg(0))
+	}
+	return nil
+}

@@ -1,0 +1,149 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"os"
+	"time"
+
+	"github.com/attache-gateway/attache/extproc/auth"
+	"github.com/attache-gateway/attache/extproc/config"
+	"github.com/attache-gateway/attache/extproc/dialect"
+	"github.com/attache-gateway/attache/extproc/dialect/anthropic"
+	"github.com/attache-gateway/attache/extproc/dialect/openai"
+	"github.com/attache-gateway/attache/extproc/gateway"
+	"github.com/attache-gateway/attache/extproc/rego"
+	"github.com/attache-gateway/attache/extproc/wasm"
+	"github.com/attache-gateway/attache/policies"
+)
+
+// maxResponse bounds a unary response and one event of a stream, in bytes.
+const maxResponse = 64 << 20
+
+// freeTime bounds how long the guards of an old snapshot may take to end.
+const freeTime = 10 * time.Second
+
+// snapshot builds everything that decides about requests. What it opened is
+// closed if it fails, and by the gateway when its last exchange has ended.
+func snapshot(ctx context.Context, c *config.Config, log *slog.Logger, sinks ...gateway.Sink) (*gateway.Gateway, error) {
+	keys, err := authenticator(c, log)
+	if err != nil {
+		return nil, err
+	}
+	policy, err := loadPolicy(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	guards, free, err := loadGuards(ctx, c, log)
+	if err != nil {
+		return nil, err
+	}
+	o := gateway.Options{
+		Dialects:    []dialect.Dialect{openai.New(), anthropic.New()},
+		Defaults:    settings(c.Attempts),
+		Auth:        keys,
+		Policy:      policy,
+		PolicyTime:  c.Policy.Deadline,
+		Guards:      guards,
+		Sinks:       sinks,
+		PassUsage:   c.UsageChunk == config.PassUsage,
+		MaxResponse: maxResponse,
+		Now:         time.Now,
+		Free:        free,
+	}
+	for i := range c.Providers {
+		p, err := providerOf(&c.Providers[i], c.Envoy.Version)
+		if err != nil {
+			free()
+			return nil, err
+		}
+		o.Providers = append(o.Providers, p)
+	}
+	for _, m := range c.Models {
+		o.Models = append(o.Models, gateway.Model{Name: m.Name, Targets: m.Targets, Settings: settings(m.Attempts)})
+	}
+	g, err := gateway.New(o)
+	if err != nil {
+		free()
+	}
+	return g, err
+}
+
+func settings(a config.Attempts) gateway.Settings {
+	return gateway.Settings{Timeout: a.Timeout, FirstToken: a.FirstToken, Retries: a.Retries}
+}
+
+func providerOf(p *config.Provider, envoy string) (gateway.Provider, error) {
+	u, err := url.Parse(p.URL)
+	if err != nil {
+		return gateway.Provider{}, errors.New("cli: provider " + p.Name + ": its url cannot be read")
+	}
+	return gateway.Provider{
+		Name: p.Name, Kind: p.Kind, Dialect: p.Dialect,
+		Host: u.Host, BasePath: u.Path,
+		Credential:  gateway.Credential{Header: p.Auth.Header, Prefix: p.Auth.Prefix, Secret: p.Key},
+		Models:      p.Models,
+		Tags:        p.Tags,
+		Prices:      p.Prices,
+		Rules:       p.Rules,
+		NativeUsage: p.Native && envoy == config.V140,
+	}, nil
+}
+
+func authenticator(c *config.Config, log *slog.Logger) (gateway.Authenticator, error) {
+	if c.Auth.Mode == config.AuthNone {
+		return auth.None{}, nil
+	}
+	ring, err := auth.Load(c.Auth.File)
+	if err != nil {
+		return nil, err
+	}
+	if w := ring.Warning(); w != "" {
+		log.Warn(w)
+	}
+	if ring.Len() == 0 {
+		log.Warn("there are no keys yet, so every request is refused; make one with attache keys new")
+	}
+	return ring, nil
+}
+
+// loadPolicy loads the rules of the configured folder, or the empty policy.
+func loadPolicy(ctx context.Context, c *config.Config) (*rego.Policy, error) {
+	fs := policies.Empty()
+	if c.Policy.Dir != "" {
+		if _, err := os.Stat(c.Policy.Dir); err != nil {
+			return nil, fmt.Errorf("policy: %w", err)
+		}
+		fs = os.DirFS(c.Policy.Dir)
+	}
+	return rego.Load(ctx, rego.Options{FS: fs, Default: c.Policy.Default, Deadline: c.Policy.Deadline})
+}
+
+func loadGuards(ctx context.Context, c *config.Config, log *slog.Logger) (guards []gateway.InputGuard, free func(), err error) {
+	var loaded []*wasm.Guard
+	free = func() {
+		ctx, cancel := context.WithTimeout(context.Background(), freeTime)
+		defer cancel()
+		for _, g := range loaded {
+			if err := g.Close(ctx); err != nil {
+				log.Warn("a guard did not end", "guard", g.Name(), "error", err)
+			}
+		}
+	}
+	for _, cg := range c.Guards {
+		g, err := wasm.Load(ctx, wasm.Options{
+			Name: cg.Name, Path: cg.WASM, SHA256: cg.SHA256, Config: cg.Config,
+			Deadline: cg.Deadline, Memory: int(cg.Memory), Logger: log,
+		})
+		if err != nil {
+			free()
+			return nil, nil, err
+		}
+		loaded = append(loaded, g)
+		guards = append(guards, gateway.InputGuard{Guard: g, AllowOnError: cg.OnError == config.Allow})
+	}
+	return guards, free, nil
+}

@@ -1,0 +1,60 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"text/tabwriter"
+	"time"
+
+	"github.com/attache-gateway/attache/extproc/config"
+	"github.com/attache-gateway/attache/extproc/ledger"
+)
+
+// usage prints sums of the ledger by key and model.
+func (p *Program) usage(ctx context.Context, args []string) error {
+	f := p.flags("usage")
+	file := f.String("c", "", "configuration `file`")
+	since := f.Duration("since", 0, "how far to look back, as 24h; all by default")
+	asJSON := f.Bool("json", false, "print JSON")
+	if err := parse(f, args); err != nil {
+		return err
+	}
+	if *file == "" {
+		return fmt.Errorf("%w: -c is missing", errUsage)
+	}
+	c, err := config.Load(*file, func(string) (string, bool) { return "unset", true })
+	if err != nil {
+		return err
+	}
+	var from time.Time
+	if *since > 0 {
+		from = time.Now().Add(-*since)
+	}
+	sums, err := ledger.Sum(ctx, c.Ledger.SQLite, from)
+	if err != nil {
+		return err
+	}
+	if *asJSON {
+		return json.NewEncoder(p.Stdout).Encode(sums)
+	}
+	w := tabwriter.NewWriter(p.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(w, "KEY\tTEAM\tMODEL\tREQUESTS\tERRORS\tINPUT\tOUTPUT\tUSD\t")
+	for _, s := range sums {
+		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%d\t%d\t%d\t%s\t\n", orDash(s.Key), orDash(s.Team), orDash(s.Model), s.Requests, s.Errors, s.Input, s.Output, dollars(s.CostNano))
+	}
+	return w.Flush()
+}
+
+func orDash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return s
+}
+
+// dollars writes nano-dollars with six digits behind the point.
+func dollars(nano int64) string {
+	micro := (nano + 999) / 1000
+	return fmt.Sprintf("%d.%06d", micro/1_000_000, micro%1_000_000)
+}
