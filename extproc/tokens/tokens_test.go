@@ -211,8 +211,8 @@ func TestNoAllocations(t *testing.T) {
 		for name, text := range texts {
 			// A pool may lose what it was given, and does so at random under the race detector: the best of some tries.
 			least := math.Inf(1)
-			for range 10 {
-				least = min(least, testing.AllocsPerRun(20, func() { e.Count(text) }))
+			for tries := 0; tries < 10 && least > 0; tries++ {
+				least = min(least, testing.AllocsPerRun(5, func() { e.Count(text) }))
 			}
 			if least > 0 {
 				t.Errorf("%s, %s: %v allocations", enc.name, name, least)
