@@ -91,7 +91,7 @@ func TestRunCountsErrors(t *testing.T) {
 	} {
 		s := start(t, mock.Behaviour{Fault: tc.fault, Times: 1})
 		res, err := Run(t.Context(), Spec{
-			URL: s.URL() + "/v1/chat/completions", Body: Chat("m", 800, true), Want: "[DONE]", Requests: 3, Timeout: time.Second,
+			URL: s.URL() + "/v1/chat/completions", Body: Chat("m", 800, true), Want: "[DONE]", Requests: 3, Timeout: 2 * time.Second,
 		})
 		good := 2
 		if tc.fault == mock.Refuse {
