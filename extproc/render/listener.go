@@ -1,0 +1,68 @@
+package render
+
+import (
+	"time"
+
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
+	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
+	routerv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/router/v3"
+	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
+	earlyv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/http/early_header_mutation/header_mutation/v3"
+	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/types/known/wrapperspb"
+)
+
+// Limits for a listener that anybody may reach, most of them from Envoy's guide to edge proxies.
+const (
+	headersTimeout   = 10 * time.Second // to receive the request headers
+	requestTimeout   = 5 * time.Minute  // to receive the whole request
+	clientStreams    = 100              // parallel HTTP/2 requests on one connection
+	streamWindow     = 256 << 10
+	connectionWindow = 1 << 20
+	connectionBuffer = 1 << 20 // flow control per connection; request bodies have Input.MaxRequest
+)
+
+func (b *builder) listener() *listenerv3.Listener {
+	return &listenerv3.Listener{
+		Name:                          "clients",
+		Address:                       b.socket(b.in.Address, b.in.Port),
+		PerConnectionBufferLimitBytes: wrapperspb.UInt32(connectionBuffer),
+		FilterChains: []*listenerv3.FilterChain{{Filters: []*listenerv3.Filter{{
+			Name:       "envoy.filters.network.http_connection_manager",
+			ConfigType: &listenerv3.Filter_TypedConfig{TypedConfig: b.any(b.connections())},
+		}}}},
+	}
+}
+
+func (b *builder) connections() *hcmv3.HttpConnectionManager {
+	return &hcmv3.HttpConnectionManager{
+		CodecType:  hcmv3.HttpConnectionManager_AUTO,
+		StatPrefix: "clients",
+		RouteSpecifier: &hcmv3.HttpConnectionManager_RouteConfig{RouteConfig: &routev3.RouteConfiguration{
+			Name: "attache", VirtualHosts: []*routev3.VirtualHost{b.virtualHost()}}},
+		HttpFilters: []*hcmv3.HttpFilter{
+			b.filter("envoy.filters.http.ext_proc", b.downstream()),
+			b.filter("envoy.filters.http.router", &routerv3.Router{SuppressEnvoyHeaders: true}),
+		},
+		CommonHttpProtocolOptions: &corev3.HttpProtocolOptions{
+			HeadersWithUnderscoresAction: corev3.HttpProtocolOptions_REJECT_REQUEST},
+		Http2ProtocolOptions: &corev3.Http2ProtocolOptions{
+			MaxConcurrentStreams:        wrapperspb.UInt32(clientStreams),
+			InitialStreamWindowSize:     wrapperspb.UInt32(streamWindow),
+			InitialConnectionWindowSize: wrapperspb.UInt32(connectionWindow)},
+		ServerHeaderTransformation:   hcmv3.HttpConnectionManager_PASS_THROUGH,
+		StreamIdleTimeout:            durationpb.New(b.in.StreamIdle),
+		RequestTimeout:               durationpb.New(requestTimeout),
+		RequestHeadersTimeout:        durationpb.New(headersTimeout),
+		UseRemoteAddress:             wrapperspb.Bool(true),
+		NormalizePath:                wrapperspb.Bool(true),
+		MergeSlashes:                 true,
+		PathWithEscapedSlashesAction: hcmv3.HttpConnectionManager_KEEP_UNCHANGED, // Bedrock model names hold %2F
+		EarlyHeaderMutationExtensions: []*corev3.TypedExtensionConfig{{
+			Name:        "envoy.http.early_header_mutation.header_mutation",
+			TypedConfig: b.any(&earlyv3.HeaderMutation{Mutations: forged()}),
+		}},
+		LocalReplyConfig: b.localReplies(),
+	}
+}

@@ -1,0 +1,116 @@
+package render
+
+import (
+	"fmt"
+
+	xdscorev3 "github.com/cncf/xds/go/xds/core/v3"
+	xdsmatcherv3 "github.com/cncf/xds/go/xds/type/matcher/v3"
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
+	matcherv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/router/cluster_specifiers/matcher/v3"
+	priorityv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/router/cluster_specifiers/priority_group/v3"
+	typematcherv3 "github.com/envoyproxy/go-control-plane/envoy/type/matcher/v3"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/types/known/wrapperspb"
+)
+
+// retryOn are the failures after which Envoy goes on to the next attempt; retryStatus and an HTML page, which is what a
+// proxy in front of a broken provider sends with 200, complete it. The gateway says how many attempts an exchange has,
+// by x-envoy-max-retries.
+const retryOn = "5xx,reset,connect-failure,retriable-status-codes,retriable-headers"
+
+var retryStatus = []uint32{401, 403, 408, 429, 529}
+
+// attemptHeader is written by Envoy. When it chooses the cluster of attempt N+1 the value is N, and absent before the first.
+const attemptHeader = "x-envoy-attempt-count"
+
+func (b *builder) virtualHost() *routev3.VirtualHost {
+	return &routev3.VirtualHost{
+		Name:                       "attache",
+		Domains:                    []string{"*"},
+		IncludeRequestAttemptCount: b.in.Version == Envoy139,
+		ResponseHeadersToRemove:    foreign,
+		Routes: []*routev3.Route{{
+			Match:                  &routev3.RouteMatch{PathSpecifier: &routev3.RouteMatch_Prefix{Prefix: "/"}},
+			RequestBodyBufferLimit: wrapperspb.UInt64(uint64(b.in.MaxRequest)),
+			Action:                 &routev3.Route_Route{Route: b.route()},
+		}},
+	}
+}
+
+func (b *builder) route() *routev3.RouteAction {
+	name, specifier := "envoy.router.cluster_specifier_plugin.priority_group", proto.Message(chain())
+	if b.in.Version == Envoy139 {
+		name, specifier = "envoy.router.cluster_specifier_plugin.matcher", b.slots()
+	}
+	return &routev3.RouteAction{
+		ClusterSpecifier: &routev3.RouteAction_InlineClusterSpecifierPlugin{
+			InlineClusterSpecifierPlugin: &routev3.ClusterSpecifierPlugin{
+				Extension: &corev3.TypedExtensionConfig{Name: name, TypedConfig: b.any(specifier)}}},
+		Timeout: durationpb.New(0), // streams may last; each attempt is bounded instead, by the gateway
+		RetryPolicy: &routev3.RetryPolicy{
+			RetryOn:              retryOn,
+			RetriableStatusCodes: retryStatus,
+			RetriableHeaders: []*routev3.HeaderMatcher{{
+				Name:                 "content-type",
+				HeaderMatchSpecifier: &routev3.HeaderMatcher_StringMatch{StringMatch: prefix("text/html")},
+			}},
+			NumRetries:            wrapperspb.UInt32(0),
+			RefreshClusterOnRetry: true,
+			RetryBackOff: &routev3.RetryPolicy_RetryBackOff{
+				BaseInterval: durationpb.New(b.in.Backoff.Base),
+				MaxInterval:  durationpb.New(b.in.Backoff.Max)},
+		},
+	}
+}
+
+// chain takes the exchange's clusters from metadata. Without them the request goes nowhere: never to a default provider.
+func chain() *priorityv3.PriorityGroupClusterSpecifier {
+	return &priorityv3.PriorityGroupClusterSpecifier{
+		OverrideMetadataNamespace: RouteMetadata,
+		PriorityGroups: []*priorityv3.PriorityGroup{{Name: "refuse", Clusters: []*priorityv3.ClusterWeight{{
+			ClusterName: refuseCluster, Weight: wrapperspb.UInt32(1)}}}},
+	}
+}
+
+// slots takes the exchange's clusters from one header for each attempt. A value that is no cluster's name matches
+// nothing, and a first attempt without a match is refused.
+func (b *builder) slots() *matcherv3.MatcherClusterSpecifier {
+	byAttempt := map[string]*xdsmatcherv3.Matcher_OnMatch{}
+	for attempt := 2; attempt <= MaxAttempts; attempt++ {
+		byAttempt[fmt.Sprint(attempt-1)] = b.slot(attempt)
+	}
+	outer := b.byHeader(attemptHeader, byAttempt)
+	outer.OnNoMatch = b.slot(1)
+	return &matcherv3.MatcherClusterSpecifier{ClusterMatcher: outer}
+}
+
+// slot maps one attempt's header to clusters. Later attempts only know retry clusters: any other would be called with
+// the path, key and body of the attempt before.
+func (b *builder) slot(attempt int) *xdsmatcherv3.Matcher_OnMatch {
+	actions := map[string]*xdsmatcherv3.Matcher_OnMatch{}
+	for _, c := range b.in.Clusters {
+		actions[c.Name+RetrySuffix] = b.toCluster(c.Name + RetrySuffix)
+		if attempt == 1 {
+			actions[c.Name] = b.toCluster(c.Name)
+		}
+	}
+	header := fmt.Sprint(TryHeader, attempt)
+	return &xdsmatcherv3.Matcher_OnMatch{OnMatch: &xdsmatcherv3.Matcher_OnMatch_Matcher{Matcher: b.byHeader(header, actions)}}
+}
+
+func (b *builder) byHeader(name string, actions map[string]*xdsmatcherv3.Matcher_OnMatch) *xdsmatcherv3.Matcher {
+	return &xdsmatcherv3.Matcher{MatcherType: &xdsmatcherv3.Matcher_MatcherTree_{MatcherTree: &xdsmatcherv3.Matcher_MatcherTree{
+		Input: &xdscorev3.TypedExtensionConfig{
+			Name:        "header",
+			TypedConfig: b.any(&typematcherv3.HttpRequestHeaderMatchInput{HeaderName: name})},
+		TreeType: &xdsmatcherv3.Matcher_MatcherTree_ExactMatchMap{
+			ExactMatchMap: &xdsmatcherv3.Matcher_MatcherTree_MatchMap{Map: actions}},
+	}}}
+}
+
+func (b *builder) toCluster(name string) *xdsmatcherv3.Matcher_OnMatch {
+	return &xdsmatcherv3.Matcher_OnMatch{OnMatch: &xdsmatcherv3.Matcher_OnMatch_Action{
+		Action: &xdscorev3.TypedExtensionConfig{Name: "cluster", TypedConfig: b.any(&matcherv3.ClusterAction{Cluster: name})}}}
+}
