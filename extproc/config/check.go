@@ -37,18 +37,18 @@ var reserved = []string{"attache", "gateway", "none"}
 // check looks at what no single field can tell.
 func (r *reader) check(c *Config) {
 	r.checkAddresses(c)
-	if !r.has("providers") || len(c.Providers) == 0 && len(r.problems) == 0 {
+	if len(c.Providers) == 0 && !r.wrong("providers") && !r.wrong("") {
 		r.problem("providers", "at least one is needed")
 	}
 	for i := range c.Providers {
 		r.checkProvider(&c.Providers[i], c.Envoy.Version)
 	}
 	for i := range c.Models {
-		r.checkModel(&c.Models[i], c.Attempts)
+		r.checkModel(c, &c.Models[i])
 	}
 	r.checkGuards(c.Guards)
-	if !r.has("auth.mode") {
-		r.problem("auth.mode", "must be written: %s asks for a key (see attache keys), %s lets everybody in", AuthKeys, AuthNone)
+	if !r.wrong("") {
+		r.missing("auth.mode", "must be written: %s asks for a key (see attache keys), %s lets everybody in", AuthKeys, AuthNone)
 	}
 }
 
@@ -74,9 +74,8 @@ func (r *reader) checkProvider(p *Provider, envoy string) {
 	case slices.Contains(reserved, p.Name):
 		r.problem(at, "the name is reserved")
 	}
-	own := provider.Own(p.Kind, p.URL)
-	if own && !r.has(at+".key") {
-		r.problem(at+".key", "is missing; %s asks for one", p.Kind)
+	if provider.Own(p.Kind, p.URL) && !r.wrong(at+".url") {
+		r.missing(at+".key", "is missing; %s asks for one", p.Kind)
 	}
 	if p.Kind == "anthropic" && strings.HasSuffix(p.URL, "/v1") {
 		r.problem(at+".url", "must end before /v1, as in Anthropic's SDK")
@@ -104,19 +103,19 @@ func (r *reader) checkPatterns(at string, patterns []string) {
 	}
 }
 
-func (r *reader) checkModel(m *Model, otherwise Attempts) {
+func (r *reader) checkModel(c *Config, m *Model) {
 	at := join("models", m.Name)
 	if strings.ContainsAny(m.Name, ", \t\n") {
 		r.problem(at, "the name must not have commas or spaces; a comma separates models in a request")
 	}
 	if !r.has(at + ".timeout") {
-		m.Timeout = otherwise.Timeout
+		m.Timeout = c.Attempts.Timeout
 	}
 	if !r.has(at + ".first_token") {
-		m.FirstToken = otherwise.FirstToken
+		m.FirstToken = c.Attempts.FirstToken
 	}
 	if !r.has(at + ".retries") {
-		m.Retries = otherwise.Retries
+		m.Retries = c.Attempts.Retries
 	}
 	if len(m.Targets) == 0 {
 		r.problem(at+".targets", "at least one is needed, written provider/model")
@@ -125,17 +124,17 @@ func (r *reader) checkModel(m *Model, otherwise Attempts) {
 		r.problem(at+".targets", "%d targets with %d retries each are %d attempts; %d are allowed", len(m.Targets), m.Retries, n, maxAttempts)
 	}
 	for i, t := range m.Targets {
-		r.checkTarget(fmt.Sprintf("%s.targets[%d]", at, i), t, m.Targets[:i])
+		r.checkTarget(c, fmt.Sprintf("%s.targets[%d]", at, i), t, m.Targets[:i])
 	}
 }
 
-func (r *reader) checkTarget(at, target string, before []string) {
+func (r *reader) checkTarget(c *Config, at, target string, before []string) {
 	name, model, ok := strings.Cut(target, "/")
 	switch {
 	case target == "": // reported when it was read
 	case !ok || name == "" || model == "" || strings.ContainsAny(target, ", "):
 		r.problem(at, "must be provider/model")
-	case !r.has(join("providers", name)):
+	case !slices.ContainsFunc(c.Providers, func(p Provider) bool { return p.Name == name }):
 		r.problem(at, "there is no provider of the name %q", name)
 	case slices.Contains(before, target):
 		r.problem(at, "is there twice; retries try a target again")

@@ -18,11 +18,9 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/attache-gateway/attache/extproc/gateway"
@@ -248,9 +246,3 @@ func (c *Config) locate(dir string) error {
 
 // maxSocketPath is what fits into sun_path of sockaddr_un on all systems.
 const maxSocketPath = 103
-
-// Loopback reports whether the gateway can be reached from its own machine only.
-func (c *Config) Loopback() bool {
-	ip := net.ParseIP(strings.Trim(c.Envoy.Address, "[]"))
-	return ip != nil && ip.IsLoopback()
-}

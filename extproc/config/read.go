@@ -24,14 +24,14 @@ func (r *reader) config(c *Config, v value) {
 		"policy":      func(v value) { r.policy(&c.Policy, v) },
 		"guards":      r.list(func(v value) { r.guard(c, v) }),
 		"ledger": func(v value) {
-			r.object(v, map[string]field{"sqlite": r.string(&c.Ledger.SQLite), "postgres": r.unsupported})
+			r.object(v, map[string]field{"sqlite": r.string(&c.Ledger.SQLite), "postgres": nil})
 		},
 		"log":       func(v value) { r.log(&c.Log, v) },
-		"limits":    r.unsupported,
-		"budgets":   r.unsupported,
-		"cache":     r.unsupported,
-		"redis":     r.unsupported,
-		"telemetry": r.unsupported,
+		"limits":    nil,
+		"budgets":   nil,
+		"cache":     nil,
+		"redis":     nil,
+		"telemetry": nil,
 	})
 }
 
@@ -61,19 +61,16 @@ func (r *reader) provider(c *Config, name string, v value) {
 		"tags":        r.stringMap(&p.Tags),
 		"usage":       r.choice(&usage, "native", "observe"),
 		"prices":      r.prices(&p.Prices),
-		"auth":        r.unsupported,
-		"region":      r.unsupported,
-		"project":     r.unsupported,
-		"api_version": r.unsupported,
+		"auth":        nil,
+		"region":      nil,
+		"project":     nil,
+		"api_version": nil,
 	})
-	preset, ok := provider.Lookup(p.Kind)
-	if !ok {
-		if !r.has(v.path + ".kind") {
-			r.problem(v.path+".kind", "is missing; there are %s", or(provider.Kinds()))
-		}
-		return
+	r.missing(v.path+".kind", "is missing; it is %s", or(provider.Kinds()))
+	if preset, ok := provider.Lookup(p.Kind); ok {
+		p = p.complete(preset, usage)
 	}
-	c.Providers = append(c.Providers, p.complete(preset, usage))
+	c.Providers = append(c.Providers, p)
 }
 
 // complete fills what was left out. A server of somebody else gets no bare
@@ -121,9 +118,7 @@ func (r *reader) prices(to *map[string]provider.Price) field {
 			}
 			r.object(v, fields)
 			for _, name := range [...]string{"input", "output"} {
-				if !r.has(join(v.path, name)) {
-					r.problem(join(v.path, name), "is missing; in dollars per million tokens")
-				}
+				r.missing(join(v.path, name), "is missing; in dollars per million tokens")
 			}
 			for _, otherwise := range [...][2]string{{"cache_read", "input"}, {"cache_write", "input"}, {"cache_write_hour", "cache_write"}} {
 				if !r.has(join(v.path, otherwise[0])) {
@@ -148,7 +143,7 @@ func (r *reader) attempts(a *Attempts) map[string]field {
 func (r *reader) model(c *Config, name string, v value) {
 	m := Model{Name: name}
 	fields := r.attempts(&m.Attempts)
-	maps.Copy(fields, map[string]field{"targets": r.strings(&m.Targets), "pick": r.unsupported})
+	maps.Copy(fields, map[string]field{"targets": r.strings(&m.Targets), "pick": nil})
 	r.object(v, fields)
 	c.Models = append(c.Models, m)
 }
@@ -157,7 +152,7 @@ func (r *reader) auth(a *Auth, v value) {
 	r.object(v, map[string]field{
 		"mode": func(v value) {
 			if v.node.Value == "jwt" {
-				r.unsupported(v)
+				r.problem(v.path, "jwt is "+unsupported)
 				return
 			}
 			r.choice(&a.Mode, AuthNone, AuthKeys)(v)
@@ -187,14 +182,12 @@ func (r *reader) guard(c *Config, v value) {
 		"on_error":  r.choice(&g.OnError, Deny, Allow),
 		"deadline":  r.duration(&g.Deadline, time.Millisecond, time.Minute),
 		"memory":    r.size(&g.Memory, 64<<10, 1<<30),
-		"builtin":   r.unsupported,
-		"action":    r.unsupported,
-		"isolation": r.unsupported,
+		"builtin":   nil,
+		"action":    nil,
+		"isolation": nil,
 	})
 	for _, name := range [...]string{"name", "wasm", "sha256"} {
-		if !r.has(join(v.path, name)) {
-			r.problem(join(v.path, name), "is missing")
-		}
+		r.missing(join(v.path, name), "is missing")
 	}
 	c.Guards = append(c.Guards, g)
 }
@@ -202,7 +195,7 @@ func (r *reader) guard(c *Config, v value) {
 // phase reads what a guard looks at.
 func (r *reader) phase(v value) {
 	if v.node.Value == "output" {
-		r.unsupported(v)
+		r.problem(v.path, "output is "+unsupported)
 		return
 	}
 	var input string

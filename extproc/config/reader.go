@@ -53,7 +53,20 @@ func (r *reader) line(path string) int {
 // has reports whether a field is in the file.
 func (r *reader) has(path string) bool { _, ok := r.lines[path]; return ok }
 
-var yamlLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?`)
+// wrong reports whether a field has a problem already.
+func (r *reader) wrong(path string) bool {
+	return slices.ContainsFunc(r.problems, func(p Problem) bool { return p.Path == path })
+}
+
+// missing reports a field that has to be there, unless the mapping that it
+// should stand in could not be read.
+func (r *reader) missing(path, format string, args ...any) {
+	if !r.has(path) && !r.wrong(path[:max(strings.LastIndexByte(path, '.'), 0)]) {
+		r.problem(path, format, args...)
+	}
+}
+
+var yamlLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?(.*)`)
 
 // parse returns the root of the file, or nil if there is none to read.
 func (r *reader) parse(data []byte) *yaml.Node {
@@ -74,15 +87,25 @@ func (r *reader) parse(data []byte) *yaml.Node {
 		}
 		return doc.Content[0]
 	}
-	p := Problem{File: r.file, Message: "not valid YAML: " + yamlLine.ReplaceAllString(err.Error(), "")}
-	if m := yamlLine.FindStringSubmatch(err.Error()); m != nil {
-		p.Line, _ = strconv.Atoi(m[1])
+	r.problems = append(r.problems, syntax(r.file, data, err))
+	return nil
+}
+
+// syntax is the problem that the YAML parser found.
+func syntax(file string, data []byte, err error) Problem {
+	m := yamlLine.FindStringSubmatch(err.Error())
+	if m == nil {
+		return Problem{File: file, Message: "not valid YAML: " + err.Error()}
+	}
+	p := Problem{File: file, Message: "not valid YAML: " + m[2]}
+	p.Line, _ = strconv.Atoi(m[1])
+	if strings.HasPrefix(m[2], "did not find expected") {
+		p.Line++ // the parser counts these from 0
 	}
 	if strings.Contains(lineOf(data, p.Line), "${") {
 		p.Message += `; a value with ${NAME} needs quotes: "${NAME}"`
 	}
-	r.problems = append(r.problems, p)
-	return nil
+	return p
 }
 
 func lineOf(data []byte, n int) string {
@@ -116,26 +139,39 @@ func (r *reader) each(v value, f func(name string, v value)) {
 	}
 }
 
+// join returns the path of a member. A name that could be read as a path is
+// quoted: models["gpt-4.1"].
 func join(path, name string) string {
-	if path == "" {
+	switch {
+	case strings.ContainsAny(name, `.[]"`):
+		return fmt.Sprintf("%s[%q]", path, name)
+	case path == "":
 		return name
 	}
 	return path + "." + name
 }
 
-// object reads a mapping with the given fields.
+// object reads a mapping with the given fields. One that is nil is known, but
+// not supported yet.
 func (r *reader) object(v value, fields map[string]field) {
 	r.each(v, func(name string, v value) {
-		if read, ok := fields[name]; ok {
+		read, ok := fields[name]
+		switch {
+		case !ok:
+			r.problem(v.path, "unknown field; the fields here are %s", strings.Join(supported(fields), ", "))
+		case read == nil:
+			r.problem(v.path, unsupported)
+		default:
 			read(v)
-			return
 		}
-		r.problem(v.path, "unknown field; there are %s", strings.Join(slices.Sorted(maps.Keys(fields)), ", "))
 	})
 }
 
-// unsupported is a field that will be there one day.
-func (r *reader) unsupported(v value) { r.problem(v.path, "not supported yet") }
+const unsupported = "not supported yet"
+
+func supported(fields map[string]field) []string {
+	return slices.DeleteFunc(slices.Sorted(maps.Keys(fields)), func(name string) bool { return fields[name] == nil })
+}
 
 // list reads every item of a list.
 func (r *reader) list(item field) field {
@@ -151,8 +187,11 @@ func (r *reader) list(item field) field {
 	}
 }
 
-var kindNames = map[yaml.Kind]string{
-	yaml.MappingNode: "fields", yaml.SequenceNode: "a list", yaml.ScalarNode: "a single value",
+// wanted says what a node of a kind looks like.
+var wanted = map[yaml.Kind]string{
+	yaml.MappingNode:  "must have fields, as in {name: value}",
+	yaml.SequenceNode: "must be a list, as in [a, b]",
+	yaml.ScalarNode:   "must be a single value",
 }
 
 // is reports whether a value is of a kind; if not, that is a problem.
@@ -163,7 +202,7 @@ func (r *reader) is(v value, kind yaml.Kind) bool {
 	case v.node.ShortTag() == "!!null":
 		r.problem(v.path, "has no value")
 	case v.node.Kind != kind:
-		r.problem(v.path, "must be %s", kindNames[kind])
+		r.problem(v.path, "%s", wanted[kind])
 	default:
 		return true
 	}
@@ -245,7 +284,7 @@ func (r *reader) duration(to *time.Duration, low, high time.Duration) field {
 		case err != nil:
 			return 0, errors.New("must be a duration with its unit, such as 500ms, 5s or 2m")
 		case d < low || d > high:
-			return 0, fmt.Errorf("must be from %v to %v", low, high)
+			return 0, fmt.Errorf("must be from %s to %s", formatDuration(low), formatDuration(high))
 		}
 		return d, nil
 	})

@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/attache-gateway/attache/extproc/gateway"
 )
@@ -83,6 +84,18 @@ func formatSize(n int64) string {
 		}
 	}
 	return "0B"
+}
+
+// formatDuration leaves out the zeros that time.Duration writes: 1m, not 1m0s.
+func formatDuration(d time.Duration) string {
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = s[:len(s)-2]
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = s[:len(s)-2]
+	}
+	return s
 }
 
 // money is what a price looks like: up to nine decimals are whole nano-dollars.

@@ -1,0 +1,299 @@
+package config
+
+import (
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/attache-gateway/attache/extproc/gateway"
+	"github.com/attache-gateway/attache/extproc/provider"
+)
+
+var update = flag.Bool("update", false, "write the .err files anew")
+
+const canary = "secret-canary"
+
+// environment is what the test files are read with.
+func environment(name string) (string, bool) {
+	v, ok := map[string]string{
+		"OPENAI_API_KEY": canary, "ANTHROPIC_API_KEY": canary, "HOST": "127.0.0.1", "PORT": "8081",
+		"SPACED": canary + "\n", "EMPTY": "",
+	}[name]
+	return v, ok
+}
+
+func TestGood(t *testing.T) {
+	c, err := Load("testdata/good.yaml", environment)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir, err := filepath.Abs("testdata")
+	if err != nil {
+		t.Fatal(err)
+	}
+	openAI, _ := provider.Lookup("openai")
+	claude, _ := provider.Lookup("anthropic")
+	want := &Config{
+		Listen: Address{"tcp", "127.0.0.1:9002"},
+		Admin:  "[::1]:9000",
+		Envoy: Envoy{Address: "0.0.0.0", Port: 8081, Admin: "localhost:9901", Version: V139, MaxRequest: 1 << 20,
+			RetryBackoff: 25 * time.Millisecond, StreamIdle: 90 * time.Second},
+		Providers: []Provider{
+			{Name: "openai", Kind: "openai", URL: openAI.URL, Dialect: "openai", Auth: openAI.Auth,
+				Key: gateway.NewSecret(canary), Models: openAI.Models},
+			{Name: "local", Kind: "openai", URL: "http://127.0.0.1:11434/v1", Dialect: "openai", Auth: openAI.Auth,
+				Models: []string{"llama*"}, Tags: map[string]string{"residency": "eu", "note": "${plain}"},
+				Prices: map[string]provider.Price{"llama3.3": {Input: 50_000_000, CacheRead: 50_000_000, CacheWrite: 1, CacheWriteHour: 1, Output: 1e9}}},
+			{Name: "claude", Kind: "anthropic", URL: "http://127.0.0.1:8000", Dialect: "openai", Auth: claude.Auth,
+				Key: gateway.NewSecret("literal-key")},
+		},
+		Models: []Model{
+			{"smart", []string{"openai/gpt-4o", "claude/claude-sonnet-4-5"}, Attempts{5 * time.Second, 2 * time.Second, 1}},
+			{"gpt-4.1", []string{"local/meta-llama/Llama-3.3-70B"}, Attempts{time.Minute, 3 * time.Second, 2}},
+			{"smart.retries", []string{"openai/o3"}, Attempts{time.Hour, time.Millisecond, 0}},
+		},
+		Attempts:   Attempts{time.Minute, 3 * time.Second, 2},
+		UsageChunk: PassUsage,
+		Auth:       Auth{AuthKeys, "/etc/keys.json"},
+		Policy:     Policy{filepath.Join(dir, "../policies"), 2 * time.Millisecond, Deny},
+		Guards: []Guard{
+			{Name: "pii", WASM: filepath.Join(dir, "pii.wasm"), SHA256: strings.Repeat("abcdef0123456789", 4),
+				Config:  json.RawMessage(`{"labels":["A","b 127.0.0.1"],"nested":{"n":1,"f":1.5,"t":true,"z":null,"s":"1"},"date":"2026-11-21"}`),
+				OnError: Deny, Deadline: 50 * time.Millisecond, Memory: 32 << 20},
+			{Name: "second", WASM: "/x.wasm", SHA256: strings.Repeat("0", 64), Config: json.RawMessage(`{}`),
+				OnError: Allow, Deadline: 5 * time.Millisecond, Memory: 16 << 20},
+		},
+		Ledger: Ledger{filepath.Join(dir, "usage.db")},
+		Log:    Log{slog.LevelDebug, "json"},
+	}
+	equal(t, reflect.ValueOf(*c), reflect.ValueOf(*want), "")
+	if got, want := c.Files(), []string{"/etc/keys.json", filepath.Join(dir, "../policies"), filepath.Join(dir, "pii.wasm"), "/x.wasm"}; !reflect.DeepEqual(got, want) {
+		t.Errorf("Files() = %q, want %q", got, want)
+	}
+}
+
+// equal compares field by field, to name those that differ.
+func equal(t *testing.T, got, want reflect.Value, path string) {
+	t.Helper()
+	switch {
+	case got.Kind() == reflect.Struct && got.NumField() > 1:
+		for i := range got.NumField() {
+			equal(t, got.Field(i), want.Field(i), path+"."+got.Type().Field(i).Name)
+		}
+	case got.Kind() == reflect.Slice && got.Len() == want.Len() && got.Type().Elem().Kind() == reflect.Struct:
+		for i := range got.Len() {
+			equal(t, got.Index(i), want.Index(i), fmt.Sprintf("%s[%d]", path, i))
+		}
+	case !reflect.DeepEqual(got.Interface(), want.Interface()):
+		t.Errorf("%s: %s, want %s", path, show(got), show(want))
+	}
+}
+
+func show(v reflect.Value) string {
+	if raw, ok := v.Interface().(json.RawMessage); ok {
+		return string(raw)
+	}
+	return fmt.Sprintf("%#v", v.Interface())
+}
+
+func TestInvalid(t *testing.T) {
+	files, err := filepath.Glob("testdata/invalid-*.yaml")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("%d files, %v", len(files), err)
+	}
+	for _, file := range files {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			c, err := Load(file, environment)
+			var problems *Error
+			if !errors.As(err, &problems) || c != nil {
+				t.Fatalf("%v, %v; want an *Error and no Config", c, err)
+			}
+			got := err.Error() + "\n"
+			if strings.Contains(got, canary) {
+				t.Errorf("a value is repeated:\n%s", got)
+			}
+			golden := strings.TrimSuffix(file, ".yaml") + ".err"
+			if *update {
+				if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(golden)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got != string(want) {
+				t.Errorf("got\n%s\nwant\n%s", got, want)
+			}
+		})
+	}
+}
+
+func TestLoadWithoutFile(t *testing.T) {
+	if _, err := Load(filepath.Join(t.TempDir(), "none.yaml"), environment); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("err = %v, want fs.ErrNotExist", err)
+	}
+}
+
+func TestLargeFile(t *testing.T) {
+	data := []byte(strings.Repeat("#", maxFile+1))
+	if _, err := Parse("x.yaml", data, environment); err == nil || !strings.Contains(err.Error(), "larger than") {
+		t.Errorf("err = %v", err)
+	}
+}
+
+// With the fewest lines a Config is Default and what was written.
+func TestSmallest(t *testing.T) {
+	c, err := Parse("/etc/attache/attache.yaml", []byte(`{providers: {openai: {kind: openai, key: k}}, auth: {mode: keys}}`), environment)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Default()
+	want.Auth.Mode = AuthKeys
+	want.Providers = c.Providers
+	if err := want.locate("/etc/attache"); err != nil {
+		t.Fatal(err)
+	}
+	equal(t, reflect.ValueOf(*c), reflect.ValueOf(*want), "")
+	if got, want := c.Listen.String(), "unix:/etc/attache/run/attache.sock"; got != want {
+		t.Errorf("listen %s, want %s", got, want)
+	}
+	if !c.Providers[0].Native {
+		t.Error("Envoy 1.40 can read OpenAI's usage, but is not asked to")
+	}
+	if c.Envoy.Address != "127.0.0.1" {
+		t.Error("by default other machines can connect")
+	}
+}
+
+// A Config that is printed or marshalled shows no key.
+func TestConfigHidesKeys(t *testing.T) {
+	c, err := Load("testdata/good.yaml", environment)
+	if err != nil {
+		t.Fatal(err)
+	}
+	asJSON, err := json.Marshal(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range []string{fmt.Sprintf("%v %+v %#v", c, c.Providers, c.Providers), string(asJSON)} {
+		if strings.Contains(s, canary) || strings.Contains(s, "literal-key") {
+			t.Error(s)
+		}
+	}
+}
+
+func TestSocketPathTooLong(t *testing.T) {
+	data := `{listen: "unix:` + strings.Repeat("a", 104) + `", providers: {openai: {kind: openai, key: k}}, auth: {mode: keys}}`
+	if _, err := Parse("/x.yaml", []byte(data), environment); err == nil || !strings.Contains(err.Error(), "longer than the 103 bytes") {
+		t.Errorf("err = %v", err)
+	}
+}
+
+const annotated = "../../examples/attache.yaml"
+
+// The annotated file says the defaults it claims to say, and knows every field.
+func TestAnnotatedFile(t *testing.T) {
+	data, err := os.ReadFile(annotated)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := Load(annotated, environment)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Default()
+	if err := want.locate(filepath.Dir(annotated)); err != nil {
+		t.Fatal(err)
+	}
+	got := *c
+	got.Providers, got.Models, got.Guards = nil, nil, nil
+	want.Auth.Mode, want.Policy.Dir = got.Auth.Mode, got.Policy.Dir // they have no default
+	equal(t, reflect.ValueOf(got), reflect.ValueOf(*want), "")
+
+	for section, fields := range sections(t) {
+		for _, name := range fields {
+			if !regexp.MustCompile(`(?m)(^|[ {#])` + name + `:`).Match(data) {
+				t.Errorf("%s does not mention %s, a field of %s", annotated, name, section)
+			}
+		}
+	}
+}
+
+// sections asks for a field that does not exist, everywhere, to learn of those
+// that do.
+func sections(t *testing.T) map[string][]string {
+	t.Helper()
+	_, err := Parse("x.yaml", []byte(`
+zz: 1
+envoy: {zz: 1}
+providers: {a: {zz: 1, prices: {m: {zz: 1}}}}
+models: {a: {zz: 1}}
+attempts: {zz: 1}
+auth: {zz: 1}
+policy: {zz: 1}
+guards: [{zz: 1}]
+ledger: {zz: 1}
+log: {zz: 1}
+`), environment)
+	var problems *Error
+	if !errors.As(err, &problems) {
+		t.Fatal(err)
+	}
+	found := map[string][]string{}
+	for _, p := range problems.Problems {
+		if section, ok := strings.CutSuffix(p.Path, "zz"); ok {
+			_, names, _ := strings.Cut(p.Message, "the fields here are ")
+			found[section] = strings.Split(names, ", ")
+		}
+	}
+	if len(found) != 11 {
+		t.Fatalf("%d sections: %q", len(found), found)
+	}
+	return found
+}
+
+// Whatever the bytes are: an error or a complete Config, and no panic.
+func FuzzParse(f *testing.F) {
+	files, _ := filepath.Glob("testdata/*.yaml")
+	for _, file := range append(files, annotated) {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(data)
+	}
+	f.Add([]byte("a: &a [*a]"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		c, err := Parse("/x.yaml", data, environment)
+		if err != nil {
+			if strings.Contains(err.Error(), canary) && !strings.Contains(string(data), canary) {
+				t.Errorf("the environment is repeated: %v", err)
+			}
+			return
+		}
+		if len(c.Providers) == 0 || c.Auth.Mode == "" {
+			t.Errorf("accepted, but not complete: %+v", c)
+		}
+		for _, p := range c.Providers {
+			if p.URL == "" || p.Dialect == "" {
+				t.Errorf("accepted, but not complete: %+v", p)
+			}
+		}
+		for _, g := range c.Guards {
+			if !json.Valid(g.Config) {
+				t.Errorf("a guard's configuration is not JSON: %q", g.Config)
+			}
+		}
+	})
+}
