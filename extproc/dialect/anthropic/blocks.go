@@ -62,7 +62,17 @@ func (e *requestEncoder) refuse(p llm.Part, where string) error {
 	if what == "" {
 		what = "content of type " + p.Type
 	}
-	return llm.Unsupported("messages", "the Messages API cannot express %s", strings.TrimSpace(what+" "+where))
+	return llm.Unsupported(e.place(&p), "the Messages API cannot express %s", strings.TrimSpace(what+" "+where))
+}
+
+// place names a part in the client's body.
+func (e *requestEncoder) place(p *llm.Part) string {
+	if at := bytes.Index(e.req.Body.Raw, p.Raw); at > 0 {
+		if path := jsonx.PathAt(e.req.Body.Raw, at); path != "" {
+			return path
+		}
+	}
+	return "messages"
 }
 
 func appendTextBlock(dst []byte, text string, cache *llm.Cache) []byte {

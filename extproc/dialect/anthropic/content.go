@@ -28,7 +28,7 @@ func (d *requestDecoder) message() (llm.Message, error) {
 			hasContent = true
 			m.Parts, err = d.content()
 		default:
-			err = d.extra("messages.")
+			err = d.extra()
 		}
 		return err
 	})
@@ -217,7 +217,7 @@ func (d *requestDecoder) mediaMember(b *block, name string) (err error) {
 			b.title, err = d.text()
 		}
 	default:
-		err = d.extra(b.tag + ".")
+		err = d.extra()
 	}
 	return err
 }
@@ -242,7 +242,7 @@ func (d *requestDecoder) cache() (*llm.Cache, error) {
 				c.TTL, err = d.String()
 			}
 		default:
-			err = d.extra("cache_control.")
+			err = d.extra()
 		}
 		return err
 	})
@@ -282,7 +282,7 @@ func (d *requestDecoder) source(b *block) error {
 		case "content":
 			b.inline, err = d.content()
 		default:
-			err = d.extra("source.")
+			err = d.extra()
 		}
 		return err
 	})

@@ -2,6 +2,7 @@ package anthropic
 
 import (
 	"encoding/base64"
+	"errors"
 	"net/url"
 	"strings"
 
@@ -13,7 +14,7 @@ import (
 func (e *requestEncoder) media(p *llm.Part) error {
 	m, err := inlined(p.Media)
 	if err != nil {
-		return err
+		return llm.Invalid(e.place(p), "%s", err)
 	}
 	if m.Detail != "" && m.Detail != "auto" {
 		e.warn("image_url.detail", "left out: the API has no levels of detail")
@@ -25,18 +26,18 @@ func (e *requestEncoder) media(p *llm.Part) error {
 	e.dst = append(append(append(e.dst, `{"type":"`...), kind...), `","source":{"type":`...)
 	switch {
 	case m.Data != "" && p.Kind == llm.PartImage:
-		err = e.image(m)
+		err = e.image(p, m)
 	case m.Data != "":
-		err = e.document(m)
+		err = e.document(p, m)
 	case strings.HasPrefix(m.URL, "https://"), strings.HasPrefix(m.URL, "http://"):
 		e.dst = append(e.dst, `"url","url":`...)
 		e.dst = jsonx.AppendString(e.dst, m.URL)
 	case m.URL != "":
-		err = llm.Invalid("messages", "the URL of an image or file must begin with https:// or data:")
+		err = llm.Invalid(e.place(p), "the URL of an image or file must begin with https:// or data:")
 	case m.FileID != "":
-		err = llm.Unsupported("messages", "a file that was uploaded to another provider cannot be sent")
+		err = llm.Unsupported(e.place(p), "a file that was uploaded to another provider cannot be sent")
 	default:
-		err = llm.Invalid("messages", "an image or file has no content")
+		err = llm.Invalid(e.place(p), "an image or file has no content")
 	}
 	if err != nil {
 		return err
@@ -59,7 +60,7 @@ var imageTypes = []struct{ mediaType, magic string }{
 	{"image/webp", "UklGR"},
 }
 
-func (e *requestEncoder) image(m llm.Media) error {
+func (e *requestEncoder) image(p *llm.Part, m llm.Media) error {
 	for _, t := range imageTypes {
 		if strings.HasPrefix(m.Data, t.magic) {
 			e.base64(t.mediaType, m.Data)
@@ -72,23 +73,23 @@ func (e *requestEncoder) image(m llm.Media) error {
 			return nil
 		}
 	}
-	return llm.Unsupported("messages", "an image must be PNG, JPEG, GIF or WebP, not %s", m.Type)
+	return llm.Unsupported(e.place(p), "an image must be PNG, JPEG, GIF or WebP, not %s", m.Type)
 }
 
 // pdfMagic is how the base64 of a PDF begins.
 const pdfMagic = "JVBER"
 
-func (e *requestEncoder) document(m llm.Media) error {
+func (e *requestEncoder) document(p *llm.Part, m llm.Media) error {
 	if m.Type == "application/pdf" || strings.HasPrefix(m.Data, pdfMagic) {
 		e.base64("application/pdf", m.Data)
 		return nil
 	}
 	if !strings.HasPrefix(m.Type, "text/") {
-		return llm.Unsupported("messages", "a file must be PDF or text, not %s", m.Type)
+		return llm.Unsupported(e.place(p), "a file must be PDF or text, not %s", m.Type)
 	}
 	text, err := base64.StdEncoding.DecodeString(m.Data)
 	if err != nil {
-		return llm.Invalid("messages", "a file is not valid base64")
+		return llm.Invalid(e.place(p), "a file is not valid base64")
 	}
 	e.dst = append(e.dst, `"text","media_type":"text/plain","data":`...)
 	e.dst = jsonx.AppendString(e.dst, string(text))
@@ -110,13 +111,13 @@ func inlined(m llm.Media) (llm.Media, error) {
 		}
 		head, payload, ok := strings.Cut(rest, ",")
 		if !ok {
-			return m, llm.Invalid("messages", "a data: URL has no comma")
+			return m, errors.New("a data: URL has no comma")
 		}
 		m.URL, m.Type, m.Data = "", head, payload
 		if !strings.Contains(strings.ToLower(head), ";base64") && !looksEncoded(payload) {
 			text, err := url.PathUnescape(payload)
 			if err != nil {
-				return m, llm.Invalid("messages", "a data: URL is not valid")
+				return m, errors.New("a data: URL is not valid")
 			}
 			m.Data = base64.StdEncoding.EncodeToString([]byte(text))
 		}

@@ -1,6 +1,8 @@
 package anthropic
 
 import (
+	"slices"
+
 	"github.com/attache-gateway/attache/extproc/dialect/jsonx"
 	"github.com/attache-gateway/attache/extproc/llm"
 )
@@ -29,8 +31,7 @@ type requestDecoder struct {
 	*jsonx.Reader
 	body  []byte
 	req   *llm.Request
-	depth int             // of content in content
-	noted map[string]bool // kinds of members that are in req.Extra
+	depth int // of content in content
 	has   struct{ model, messages, maxTokens bool }
 }
 
@@ -104,7 +105,7 @@ func (d *requestDecoder) member(name []byte) (err error) {
 	case "service_tier":
 		r.ServiceTier, err = d.String()
 	default:
-		err = d.extra("")
+		err = d.extra()
 	}
 	return err
 }
@@ -122,7 +123,7 @@ func (d *requestDecoder) maxTokens() error {
 			return llm.Invalid("max_tokens", "must not be negative")
 		}
 		if n == 0 {
-			d.note("", llm.Member{Name: "max_tokens", Value: llm.Span{Start: at, End: d.Offset()}})
+			d.note("max_tokens", llm.Span{Start: at, End: d.Offset()})
 		}
 		d.req.MaxTokens = n
 		return nil
@@ -138,7 +139,7 @@ func (d *requestDecoder) numeral() (llm.Number, error) {
 func (d *requestDecoder) metadata() error {
 	return d.Object(func(name []byte) (err error) {
 		if string(name) != "user_id" {
-			return d.extra("metadata.")
+			return d.extra()
 		}
 		if !d.Null() {
 			d.req.User, err = d.String()
@@ -160,7 +161,7 @@ func (d *requestDecoder) thinking() error {
 				d.req.Reasoning.Display, err = d.String()
 			}
 		default:
-			err = d.extra("thinking.")
+			err = d.extra()
 		}
 		return err
 	})
@@ -176,7 +177,7 @@ func (d *requestDecoder) thinkingMode() error {
 	}
 	if mode == "between_tools" {
 		mode = "adaptive"
-		d.note("thinking.", llm.Member{Name: "thinking.type", Value: llm.Span{Start: at, End: d.Offset()}})
+		d.note(d.Shape(), llm.Span{Start: at, End: d.Offset()})
 	}
 	d.req.Reasoning.Mode = mode
 	return nil
@@ -194,7 +195,7 @@ func (d *requestDecoder) outputConfig() error {
 		case "format":
 			err = d.format()
 		default:
-			err = d.extra("output_config.")
+			err = d.extra()
 		}
 		return err
 	})
@@ -215,7 +216,7 @@ func (d *requestDecoder) format() error {
 		case "name":
 			f.Name, err = d.String()
 		default:
-			err = d.extra("output_config.format.")
+			err = d.extra()
 		}
 		return err
 	})
@@ -240,45 +241,23 @@ func (d *requestDecoder) rawObject() ([]byte, error) {
 }
 
 // extra reads a member that has no canonical field and notes it, so that a
-// target of another dialect can say what it leaves out. Members of the same
-// kind, such as citations of many texts, are noted once.
-func (d *requestDecoder) extra(kind string) error {
-	path := d.Path()
+// target of another dialect can say what it leaves out.
+func (d *requestDecoder) extra() error {
+	shape := d.Shape()
 	value, err := d.Skip()
-	if err != nil || isNull(d.body[value.Start:value.End]) {
-		return err
+	if err == nil && !isNull(d.body[value.Start:value.End]) {
+		d.note(shape, value)
 	}
-	d.note(kind, llm.Member{Name: path, Value: value})
-	return nil
+	return err
 }
 
 // maxExtra bounds what a client can make us remember and print.
 const maxExtra = 64
 
-func (d *requestDecoder) note(kind string, m llm.Member) {
-	if kind != "" {
-		kind += lastName(m.Name)
-		if d.noted[kind] {
-			return
-		}
-		if d.noted == nil {
-			d.noted = map[string]bool{}
-		}
-		d.noted[kind] = true
+// note notes a member once for all elements of a list.
+func (d *requestDecoder) note(shape string, value llm.Span) {
+	known := func(m llm.Member) bool { return m.Name == shape }
+	if len(d.req.Extra) < maxExtra && !slices.ContainsFunc(d.req.Extra, known) {
+		d.req.Extra = append(d.req.Extra, llm.Member{Name: shape, At: value, Value: value})
 	}
-	if m.At.Empty() {
-		m.At = m.Value
-	}
-	if len(d.req.Extra) < maxExtra {
-		d.req.Extra = append(d.req.Extra, m)
-	}
-}
-
-func lastName(path string) string {
-	for i := len(path) - 1; i >= 0; i-- {
-		if path[i] == '.' {
-			return path[i+1:]
-		}
-	}
-	return path
 }

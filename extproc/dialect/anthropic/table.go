@@ -22,6 +22,8 @@ var crossings = map[string]crossing{
 	"audio":                  {refuse: true, reason: "the Messages API writes no sound"},
 	"function_call":          {refuse: true, reason: "use tool_choice"},
 	"functions":              {refuse: true, reason: "use tools"},
+	"response_format":        {refuse: true, reason: "the Messages API knows text and JSON Schemas only"},
+	"tool_choice":            {refuse: true, reason: "the Messages API knows auto, none, any and one tool"},
 	"modalities":             {refuse: true, reason: "the Messages API writes text only", idle: `["text"]`},
 	"web_search_options":     {refuse: true, reason: "the Messages API searches by a tool of its own"},
 	"logit_bias":             {reason: "left out: the API has no such control", idle: `{}`},
@@ -38,10 +40,9 @@ var crossings = map[string]crossing{
 	"verbosity":              {reason: "left out: the API has no such control", idle: `"medium"`},
 }
 
-// harmless are members that ask for nothing which could be lost.
-var harmless = map[string]bool{
-	"stream_options": true, // its usage chunk is written for the client by its own dialect
-}
+// ownBusiness begins the names of what the client's dialect does by itself,
+// such as the usage chunk at the end of a stream.
+const ownBusiness = "stream_options"
 
 // checkExtra refuses or warns of all that has no canonical field, and of the
 // canonical fields that this format lacks.
@@ -51,7 +52,7 @@ func (e *requestEncoder) checkExtra() error {
 		value := r.Body.Raw[m.Value.Start:m.Value.End]
 		c, known := crossings[m.Name]
 		switch {
-		case isNull(value), harmless[m.Name], c.idle != "" && c.idle == string(value):
+		case isNull(value), strings.HasPrefix(m.Name, ownBusiness), c.idle != "" && c.idle == string(value):
 		case c.refuse:
 			return llm.Unsupported(m.Name, "%s", c.reason)
 		case known:

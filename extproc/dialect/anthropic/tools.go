@@ -56,7 +56,7 @@ func (d *requestDecoder) toolMember(t *llm.Tool, name string) (err error) {
 	case "type":
 		_, err = d.String()
 	default:
-		err = d.extra("tools.")
+		err = d.extra()
 	}
 	return err
 }
@@ -81,7 +81,7 @@ func (d *requestDecoder) toolChoice() error {
 				d.req.SerialTools, err = d.Bool()
 			}
 		default:
-			err = d.extra("tool_choice.")
+			err = d.extra()
 		}
 		return err
 	})

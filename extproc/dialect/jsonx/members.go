@@ -2,6 +2,7 @@ package jsonx
 
 import (
 	"bytes"
+	"errors"
 
 	"github.com/attache-gateway/attache/extproc/llm"
 )
@@ -66,4 +67,28 @@ func (r *Reader) tag(name string) ([]byte, error) {
 			return nil, err
 		}
 	}
+}
+
+var errFound = errors.New("json: found")
+
+// PathAt names the value of a text that begins at an offset, as messages[2]. It
+// is empty if none does.
+func PathAt(text []byte, offset int) (path string) {
+	r := NewReader(text)
+	var visit func() error
+	visit = func() error {
+		switch kind := r.Kind(); {
+		case r.pos == offset:
+			path = r.Path()
+			return errFound
+		case kind == Object:
+			return r.Object(func([]byte) error { return visit() })
+		case kind == Array:
+			return r.Array(func(int) error { return visit() })
+		}
+		_, err := r.Skip()
+		return err
+	}
+	_ = visit() // of a broken text the beginning counts
+	return path
 }

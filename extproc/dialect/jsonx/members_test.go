@@ -2,6 +2,7 @@ package jsonx
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/attache-gateway/attache/extproc/llm"
@@ -64,4 +65,33 @@ func TestTagThenRead(t *testing.T) {
 			t.Errorf("got %v, want %v", got, want)
 		}
 	}
+}
+
+func TestPathAt(t *testing.T) {
+	const text = `{"a":[ {"b":1}, {"b": "x" } ],"c":[[}`
+	for _, c := range []struct {
+		at   string
+		want string
+	}{
+		{`1`, "a[0].b"}, {`"x"`, "a[1].b"}, {`{"b": `, "a[1]"}, {`[[`, "c"}, {`[}`, "c[0]"}, {`}`, ""}, {`"b"`, ""},
+	} {
+		if got := PathAt([]byte(text), strings.Index(text, c.at)); got != c.want {
+			t.Errorf("%s: got %q, want %q", c.at, got, c.want)
+		}
+	}
+}
+
+func TestShape(t *testing.T) {
+	r := NewReader([]byte(`{"a":[{"b":1},{"b":2}]}`))
+	_ = r.Object(func([]byte) error {
+		return r.Array(func(int) error {
+			return r.Object(func([]byte) error {
+				if got := r.Shape(); got != "a[].b" {
+					t.Errorf("got %q", got)
+				}
+				_, err := r.Skip()
+				return err
+			})
+		})
+	})
 }

@@ -283,14 +283,22 @@ func (r *Reader) syntax(format string, args ...any) error {
 }
 
 // Path names the value that is being read, as messages[2].content.
-func (r *Reader) Path() string {
+func (r *Reader) Path() string { return r.steps(true) }
+
+// Shape names it without the indexes, as messages[].content: the same for every
+// element of a list.
+func (r *Reader) Shape() string { return r.steps(false) }
+
+func (r *Reader) steps(indexes bool) string {
 	var b []byte
 	for _, s := range r.path[:r.depth] {
 		switch {
 		case s.name == nil && s.index < 0: // before the first member
 		case s.name == nil:
 			b = append(b, '[')
-			b = strconv.AppendInt(b, int64(s.index), 10)
+			if indexes {
+				b = strconv.AppendInt(b, int64(s.index), 10)
+			}
 			b = append(b, ']')
 		case len(b) > 0:
 			b = append(append(b, '.'), s.name...)
