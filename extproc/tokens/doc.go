@@ -13,14 +13,14 @@
 // # Cost
 //
 // Counting takes time and work linear in the text, whatever the text, and does not allocate; for a piece of text of
-// more than 256 KiB without a blank, a digit or a change of kind it borrows two bits for each byte. On one core of an
-// AMD EPYC, o200k_base:
+// more than 256 KiB without a blank, a digit or a change of kind it borrows two bits for each byte. o200k_base on one
+// core of a shared AMD EPYC, the best of six runs of go test -bench Count:
 //
-//	           10 KB      100 KB
-//	English    168 MB/s   100 MB/s
-//	Go code    117 MB/s    85 MB/s
-//	CJK         54 MB/s    52 MB/s
-//	random letters, the slowest text found: 12 MB/s and 10 MB/s
+//	                10 KB      100 KB
+//	English         160 MB/s   100 MB/s
+//	Go code         109 MB/s    79 MB/s
+//	CJK              53 MB/s    56 MB/s
+//	random letters   13 MB/s     9 MB/s   the slowest text found
 //
 // The two tables add 2.1 MB to the binary. Nothing is unfolded before it is asked for: the first O200K takes about 60 ms
 // of CPU and keeps 12.5 MB, the first CL100K 20 ms and 6.2 MB. A server calls the one it needs before it is ready.
