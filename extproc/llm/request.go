@@ -196,6 +196,7 @@ type Reasoning struct {
 type Rules struct {
 	MaxOutput      int64  // tokens; used where the dialect demands a limit and the client gave none
 	MaxTokensField string // openai: the member for the output limit, if not max_completion_tokens
+	ReasoningField string // openai: the member that takes an assistant's earlier reasoning, as reasoning_content; empty: none
 	SystemRole     string // openai: "developer" or "system"; empty: system
 	NoSampling     bool   // refuses temperature, top_p, top_k
 	NoForcedTool   bool   // refuses tool_choice any and named

@@ -60,6 +60,7 @@ func (a *answer) object(data []byte, failed bool) (broken bool, err error) {
 	if !begun && a.started {
 		a.events[from] = a.head // its members may come after the choices
 	}
+	a.nameCalls(a.events[from:])
 	if a.fault.found || failed {
 		a.emit(llm.Event{Kind: llm.EventError, Err: a.fault.error(0)})
 		return true, nil

@@ -265,7 +265,7 @@ func (a *answer) piece(c *choice, p call) error {
 		c.calls = append(c.calls, &begunCall{call: call{index: p.index, id: p.id, name: p.name}})
 	}
 	b := c.calls[n]
-	if b.id == "" {
+	if b.id == "" && !b.started {
 		b.id = p.id
 	}
 	if b.name == "" {
@@ -273,9 +273,6 @@ func (a *answer) piece(c *choice, p call) error {
 	}
 	if !b.started && (b.name != "" || p.args != "") {
 		b.started = true
-		if b.id == "" {
-			b.id = a.newCallID(c.index, n)
-		}
 		a.emit(llm.Event{Kind: llm.EventToolStart, Choice: c.index, Tool: n, ID: b.id, Name: b.name})
 	}
 	if p.args != "" {
@@ -301,14 +298,23 @@ func (c *choice) ordinal(p call) int {
 	return -1
 }
 
-// newCallID makes an id for a call that came without one. It is the same for
+// nameCalls gives ids to the calls that came without one. They are the same for
 // every cut of the response, and other than in the turns before.
-func (a *answer) newCallID(choice, n int) string {
-	id := strings.Map(func(r rune) rune {
+func (a *answer) nameCalls(events []llm.Event) {
+	for i := range events {
+		if e := &events[i]; e.Kind == llm.EventToolStart && e.ID == "" {
+			e.ID = "call_" + alphanumeric(a.head.ID) + "_" + strconv.Itoa(e.Choice) + "_" + strconv.Itoa(e.Tool)
+		}
+	}
+}
+
+// alphanumeric is the end of an id without what some providers refuse in ids.
+func alphanumeric(id string) string {
+	id = strings.Map(func(r rune) rune {
 		if '0' <= r && r <= '9' || 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' {
 			return r
 		}
 		return -1
-	}, a.head.ID)
-	return "call_" + id[max(0, len(id)-24):] + "_" + strconv.Itoa(choice) + "_" + strconv.Itoa(n)
+	}, id)
+	return id[max(0, len(id)-24):]
 }

@@ -74,7 +74,7 @@ func limitSets(r *llm.Request, field string) []llm.Set {
 	if r.Body.Member(other) != nil {
 		sets = append(sets, llm.Set{Name: other})
 	}
-	if value != nil && r.Body.Member(field) == nil {
+	if value != nil && (r.Body.Member(field) == nil || other == "max_completion_tokens") { // which goes first
 		sets = append(sets, llm.Set{Name: field, Value: value})
 	}
 	return sets

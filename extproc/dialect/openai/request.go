@@ -50,7 +50,7 @@ type reading struct {
 	asked bool // there is a message or an input
 	begun bool // there was a turn: instructions are messages from here on
 	extra []llm.Member
-	named map[string]bool // the names in extra
+	noted map[string]bool // what is in extra, by everyIndex
 }
 
 // chatMember reads one member of a chat request. A null is a member that the
@@ -123,19 +123,23 @@ func (in *reading) chatMember(name []byte) (err error) {
 	return err
 }
 
-// unknown reads a value that has no canonical field and notes its path, once
-// for all elements of a list.
+// maxExtra bounds what a client can make us remember and print.
+const maxExtra = 256
+
+// unknown reads a value that has no canonical field and notes its path; of the
+// elements of a list only the first one's.
 func (in *reading) unknown() error {
-	name := everyIndex(in.Path())
+	path := in.Path()
+	kind := everyIndex(path)
 	at, err := in.Skip()
-	if err != nil || in.named[name] {
+	if err != nil || in.noted[kind] || len(in.extra) == maxExtra {
 		return err
 	}
-	if in.named == nil {
-		in.named = map[string]bool{}
+	if in.noted == nil {
+		in.noted = map[string]bool{}
 	}
-	in.named[name] = true
-	in.extra = append(in.extra, llm.Member{Name: name, Value: at})
+	in.noted[kind] = true
+	in.extra = append(in.extra, llm.Member{Name: path, Value: at})
 	return nil
 }
 

@@ -88,12 +88,16 @@ func most(in *jsonx.Reader, to *int64) error {
 
 // merge takes over what the report says. Where the total is more than input and
 // output, the rest is reasoning that the server did not count as output: xAI
-// says how much it was, Google's endpoint does not.
+// says how much it was, Google's endpoint does not. Where more was cached than
+// went in, the server (Grok on Azure) did not count what was cached as input.
 func (r *report) merge(u *llm.Usage) {
 	if r.prompt >= 0 && r.completion >= 0 && r.total > r.prompt+r.completion {
 		rest := r.total - r.prompt - r.completion
 		r.completion += rest
 		r.reasoning = max(r.reasoning, rest)
+	}
+	if cached := max(r.cached, 0) + max(r.written, 0); r.prompt >= 0 && cached > r.prompt {
+		r.prompt += cached
 	}
 	set := func(to *int64, n int64) {
 		if n >= 0 {

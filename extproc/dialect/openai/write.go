@@ -1,10 +1,282 @@
 package openai
 
 import (
+	"bytes"
+	"fmt"
+	"slices"
+	"strconv"
+
 	"github.com/attache-gateway/attache/extproc/dialect"
+	"github.com/attache-gateway/attache/extproc/dialect/jsonx"
 	"github.com/attache-gateway/attache/extproc/llm"
 )
 
+// writer writes the canonical form of another dialect's request.
+type writer struct {
+	dst      []byte
+	req      *llm.Request
+	target   dialect.Target
+	warnings []string
+}
+
+// write writes a request from its canonical form. What Chat Completions cannot
+// say is refused or warned about, see crossings.
 func write(r *llm.Request, t dialect.Target) (*dialect.Wire, error) {
-	return nil, llm.Unsupported("", "not yet")
+	if r.Op != llm.OpChat {
+		return nil, llm.Unsupported("", "a request for %s cannot be translated to the openai dialect", r.Op)
+	}
+	w := &writer{req: r, target: t, dst: make([]byte, 0, len(r.Body.Raw)+512)}
+	if err := w.checkExtra(); err != nil {
+		return nil, err
+	}
+	w.dst = append(w.dst, `{"model":`...)
+	w.dst = jsonx.AppendString(w.dst, t.Model)
+	for _, step := range []func() error{w.messages, w.tools, w.limits, w.sampling, w.format, w.reasoning, w.labels} {
+		if err := step(); err != nil {
+			return nil, err
+		}
+	}
+	w.stream()
+	return &dialect.Wire{Path: chatPath, Body: append(w.dst, '}'), Warnings: w.warnings}, nil
+}
+
+// warn notes once what was left out of a field.
+func (w *writer) warn(field, reason string) {
+	if s := field + ": " + reason; !slices.Contains(w.warnings, s) {
+		w.warnings = append(w.warnings, s)
+	}
+}
+
+// key begins a member of the request.
+func (w *writer) key(name string) {
+	w.dst = append(w.dst, `,"`...)
+	w.dst = append(append(w.dst, name...), `":`...)
+}
+
+func (w *writer) text(name, value string) {
+	w.key(name)
+	w.dst = jsonx.AppendString(w.dst, value)
+}
+
+func (w *writer) limits() error {
+	r := w.req
+	if r.MaxTokens > 0 {
+		field := w.target.Rules.MaxTokensField
+		if field == "" {
+			field = "max_completion_tokens"
+		}
+		w.key(field)
+		w.dst = strconv.AppendInt(w.dst, r.MaxTokens, 10)
+	}
+	if r.N > 0 {
+		w.key("n")
+		w.dst = strconv.AppendInt(w.dst, r.N, 10)
+	}
+	const most = 4
+	if len(r.Stop) > most {
+		return llm.Unsupported(w.clientName("stop"), "Chat Completions takes at most %d stop sequences", most)
+	}
+	if len(r.Stop) > 0 {
+		w.key("stop")
+		for i, s := range r.Stop {
+			w.dst = append(w.dst, "[,"[min(i, 1)])
+			w.dst = jsonx.AppendString(w.dst, s)
+		}
+		w.dst = append(w.dst, ']')
+	}
+	return nil
+}
+
+func (w *writer) sampling() error {
+	r, refused := w.req, w.target.Rules.NoSampling
+	for _, f := range []struct {
+		name    string
+		value   llm.Number
+		refused string
+	}{
+		{"temperature", r.Temperature, "the model takes no sampling parameters"},
+		{"top_p", r.TopP, "the model takes no sampling parameters"},
+		{"frequency_penalty", r.FrequencyPenalty, "the model takes no sampling parameters"},
+		{"presence_penalty", r.PresencePenalty, "the model takes no sampling parameters"},
+		{"seed", r.Seed, ""},
+	} {
+		switch {
+		case f.value == "":
+		case refused && f.refused != "":
+			w.warn(w.clientName(f.name), "left out: "+f.refused)
+		default:
+			w.key(f.name)
+			w.dst = append(w.dst, f.value...)
+		}
+	}
+	if r.TopK != "" {
+		w.warn("top_k", "left out: Chat Completions has no such control")
+	}
+	return nil
+}
+
+func (w *writer) format() error {
+	f := w.req.Format
+	if f == nil || f.Kind == llm.FormatText {
+		return nil
+	}
+	w.key("response_format")
+	w.dst = append(w.dst, `{"type":"`...)
+	w.dst = append(append(w.dst, f.Kind...), '"')
+	if f.Kind == llm.FormatSchema {
+		name := f.Name
+		if name == "" {
+			name = "answer" // the format demands one
+		}
+		w.dst = append(w.dst, `,"json_schema":{"name":`...)
+		w.dst = jsonx.AppendString(w.dst, name)
+		if f.Description != "" {
+			w.text("description", f.Description)
+		}
+		w.key("schema")
+		w.dst = append(w.dst, f.Schema...)
+		w.strict(f.Strict)
+		w.dst = append(w.dst, '}')
+	}
+	w.dst = append(w.dst, '}')
+	return nil
+}
+
+func (w *writer) strict(is *bool) {
+	if is != nil {
+		w.key("strict")
+		w.dst = strconv.AppendBool(w.dst, *is)
+	}
+}
+
+func (w *writer) reasoning() error {
+	r := w.req.Reasoning
+	if r == nil {
+		return nil
+	}
+	name, level := w.clientName("reasoning"), effort(r)
+	switch {
+	case !w.target.Rules.Reasons:
+		if level != "none" {
+			w.warn(name, "left out: the model does not reason")
+		}
+	case level == "none" && w.target.Rules.NoThinkingOff:
+		w.warn(name, "left out: the model cannot be kept from reasoning")
+	case level != "":
+		if r.Budget > 0 {
+			w.warn(name+".budget_tokens", fmt.Sprintf("became the effort %s", level))
+		}
+		w.text("reasoning_effort", level)
+	}
+	return nil
+}
+
+// maxUser is the longest safety_identifier.
+const maxUser = 128
+
+func (w *writer) labels() error {
+	switch user := w.req.User; {
+	case len(user) > maxUser:
+		w.warn(w.clientName("user"), "left out: it is longer than 128 bytes")
+	case user != "":
+		w.text("safety_identifier", user)
+	}
+	if tier := w.req.ServiceTier; tier != "" {
+		if ours := serviceTiers[tier]; ours != "" {
+			w.text("service_tier", ours)
+		} else {
+			w.warn("service_tier", "left out: there is no tier like it")
+		}
+	}
+	return nil
+}
+
+// stream asks for usage always: other dialects report it without being asked.
+func (w *writer) stream() {
+	if !w.req.Stream {
+		return
+	}
+	w.dst = append(w.dst, `,"stream":true`...)
+	if !w.target.Rules.NoUsageOption {
+		w.dst = append(w.dst, `,"stream_options":{"include_usage":true}`...)
+	}
+}
+
+// tools writes the tools and how free the model is to call them. Without tools
+// the format takes no choice of them.
+func (w *writer) tools() error {
+	r := w.req
+	if len(r.Tools) == 0 {
+		return nil
+	}
+	w.key("tools")
+	for i, t := range r.Tools {
+		if t.Type != "" {
+			return llm.Unsupported(fmt.Sprintf("tools[%d]", i), "Chat Completions has no tool of type %s", t.Type)
+		}
+		w.dst = append(w.dst, "[,"[min(i, 1)])
+		w.dst = append(w.dst, `{"type":"function","function":{"name":`...)
+		w.dst = jsonx.AppendString(w.dst, t.Name)
+		if t.Description != "" {
+			w.text("description", t.Description)
+		}
+		w.key("parameters")
+		if schema := bytes.TrimSpace(t.Schema); len(schema) > 0 {
+			w.dst = append(w.dst, schema...)
+		} else {
+			w.dst = append(w.dst, `{"type":"object","properties":{}}`...)
+		}
+		w.strict(t.Strict)
+		w.dst = append(w.dst, "}}"...)
+		w.cache(t.Cache)
+	}
+	w.dst = append(w.dst, ']')
+	if r.SerialTools {
+		w.dst = append(w.dst, `,"parallel_tool_calls":false`...)
+	}
+	return w.toolChoice()
+}
+
+func (w *writer) toolChoice() error {
+	c := w.req.ToolChoice
+	if c.Mode == "" && c.Allowed == nil {
+		return nil
+	}
+	if w.target.Rules.NoForcedTool && (c.Mode == llm.ToolRequired || c.Mode == llm.ToolNamed) {
+		return llm.Unsupported("tool_choice", "the model %s cannot be made to call a tool", w.target.Model)
+	}
+	w.key("tool_choice")
+	switch {
+	case c.Allowed != nil:
+		mode := c.Mode
+		if mode == "" {
+			mode = llm.ToolAuto
+		}
+		w.dst = append(w.dst, `{"type":"allowed_tools","allowed_tools":{"mode":"`...)
+		w.dst = append(append(w.dst, mode...), `","tools":[`...)
+		for i, name := range c.Allowed {
+			if i > 0 {
+				w.dst = append(w.dst, ',')
+			}
+			w.namedTool(name)
+		}
+		w.dst = append(w.dst, "]}}"...)
+	case c.Mode == llm.ToolNamed:
+		w.namedTool(c.Name)
+	default:
+		w.dst = jsonx.AppendString(w.dst, string(c.Mode))
+	}
+	return nil
+}
+
+func (w *writer) namedTool(name string) {
+	w.dst = append(w.dst, `{"type":"function","function":{"name":`...)
+	w.dst = append(jsonx.AppendString(w.dst, name), "}}"...)
+}
+
+// cache says that a mark was left out.
+func (w *writer) cache(c *llm.Cache) {
+	if c != nil {
+		w.warn("cache_control", crossings["cache_control"].reason)
+	}
 }

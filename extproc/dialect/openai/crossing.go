@@ -1,0 +1,93 @@
+package openai
+
+import (
+	"github.com/attache-gateway/attache/extproc/llm"
+)
+
+// A crossing says what becomes of a member of another format that this one has
+// no counterpart for.
+type crossing struct {
+	refuse bool   // otherwise the client is warned
+	reason string // why it was left out, or what to do instead
+	idle   string // a value that asks for nothing, as JSON
+}
+
+// crossings are the members of other dialects that have no canonical field, by
+// path without indexes. What changes the meaning of an answer, or where it is
+// made, is refused; what tunes or labels it is left out with a warning. Members
+// that are not listed are left out with a warning too.
+var crossings = map[string]crossing{
+	// Anthropic Messages
+	"container":                      {refuse: true, reason: "Chat Completions has no containers"},
+	"fallbacks":                      {reason: "left out: the gateway's own fallbacks apply"},
+	"inference_geo":                  {refuse: true, reason: "Chat Completions cannot say where a request is served"},
+	"max_tokens":                     {refuse: true, reason: "Chat Completions cannot warm a cache without an answer"},
+	"mcp_servers":                    {refuse: true, reason: "Chat Completions calls no MCP servers"},
+	"thread":                         {refuse: true, reason: "Chat Completions keeps no threads"},
+	"cache_control":                  {reason: "left out: prompts are cached without marks"},
+	"compaction":                     {reason: "left out: Chat Completions does not compact"},
+	"context_management":             {reason: "left out: Chat Completions does not edit its context"},
+	"diagnostics":                    {reason: "left out: Chat Completions has none"},
+	"metadata":                       {reason: "left out: only a user's id has a counterpart", idle: `{}`},
+	"speed":                          {reason: "left out: Chat Completions has no speeds", idle: `"standard"`},
+	"messages[].content[].citations": {reason: "left out: Chat Completions takes no citations", idle: `[]`},
+	"thinking.type":                  {reason: "taken as adaptive: there is no counterpart"},
+}
+
+// clientNames are the names of canonical fields in the client's dialect, where
+// they differ, so that a refusal names what the client wrote.
+var clientNames = map[string]map[string]string{
+	llm.Anthropic: {"stop": "stop_sequences", "format": "output_config.format", "reasoning": "thinking", "user": "metadata.user_id"},
+}
+
+func (w *writer) clientName(field string) string {
+	if name, ok := clientNames[w.req.Dialect][field]; ok {
+		return name
+	}
+	return field
+}
+
+// checkExtra refuses or warns of all that has no canonical field.
+func (w *writer) checkExtra() error {
+	for _, m := range w.req.Extra {
+		value := string(w.req.Body.Raw[m.Value.Start:m.Value.End])
+		c, known := crossings[everyIndex(m.Name)]
+		switch {
+		case value == "null", c.idle != "" && c.idle == value:
+		case c.refuse:
+			return llm.Unsupported(m.Name, "%s", c.reason)
+		case known:
+			w.warn(m.Name, c.reason)
+		default:
+			w.warn(m.Name, "left out: Chat Completions does not know it")
+		}
+	}
+	return nil
+}
+
+// serviceTiers maps Anthropic's tiers to OpenAI's. A tier that both know is the
+// same.
+var serviceTiers = map[string]string{"auto": "auto", "standard_only": "default"}
+
+// efforts are the levels of reasoning_effort.
+var efforts = map[string]bool{
+	"none": true, "minimal": true, "low": true, "medium": true, "high": true, "xhigh": true, "max": true,
+}
+
+// effort is the level that comes closest to what the client asked for; empty
+// leaves it to the model.
+func effort(r *llm.Reasoning) string {
+	switch {
+	case r.Mode == "disabled":
+		return "none"
+	case efforts[r.Effort]:
+		return r.Effort
+	case r.Budget <= 0:
+		return ""
+	case r.Budget < 4096:
+		return "low"
+	case r.Budget < 16384:
+		return "medium"
+	}
+	return "high"
+}

@@ -1,0 +1,309 @@
+package openai
+
+import (
+	"encoding/base64"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/attache-gateway/attache/extproc/dialect/jsonx"
+	"github.com/attache-gateway/attache/extproc/llm"
+)
+
+// messages writes the instructions and the turns.
+func (w *writer) messages() error {
+	w.key("messages")
+	w.dst = append(w.dst, '[')
+	if len(w.req.System) > 0 {
+		if err := w.instructions("system", w.req.System); err != nil {
+			return err
+		}
+	}
+	last := len(w.req.Messages) - 1
+	for i, m := range w.req.Messages {
+		field := fmt.Sprintf("messages[%d]", i)
+		var err error
+		switch m.Role {
+		case llm.RoleSystem:
+			err = w.instructions(field, m.Parts)
+		case llm.RoleAssistant:
+			if i == last && w.target.Rules.NoPrefill {
+				return llm.Unsupported(field, "the model %s does not go on with an assistant's message", w.target.Model)
+			}
+			err = w.assistant(field, m)
+		default:
+			err = w.user(field, m)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	w.dst = append(w.dst, ']')
+	return nil
+}
+
+// message begins a message and says who speaks.
+func (w *writer) message(role, name string) {
+	if w.dst[len(w.dst)-1] == '}' {
+		w.dst = append(w.dst, ',')
+	}
+	w.dst = append(w.dst, `{"role":"`...)
+	w.dst = append(append(w.dst, role...), '"')
+	if name != "" {
+		w.text("name", name)
+	}
+}
+
+func (w *writer) instructions(field string, parts []llm.Part) error {
+	role := w.target.Rules.SystemRole
+	if role == "" {
+		role = "system"
+	}
+	return w.turn(role, "", field, parts)
+}
+
+// turn writes a message of parts, if there are any. A single text is a string,
+// which all servers understand.
+func (w *writer) turn(role, name, field string, parts []llm.Part) error {
+	if slices.IndexFunc(parts, hasContent) < 0 {
+		return nil
+	}
+	w.message(role, name)
+	if err := w.content(field, parts); err != nil {
+		return err
+	}
+	w.dst = append(w.dst, '}')
+	return nil
+}
+
+// hasContent reports whether a part says anything: other formats refuse empty
+// texts, and here they would be noise.
+func hasContent(p llm.Part) bool { return p.Kind != llm.PartText || p.Text != "" }
+
+func (w *writer) content(field string, parts []llm.Part) error {
+	w.key("content")
+	if len(parts) == 1 && parts[0].Kind == llm.PartText {
+		w.cache(parts[0].Cache)
+		w.dst = jsonx.AppendString(w.dst, parts[0].Text)
+		return nil
+	}
+	w.dst = append(w.dst, '[')
+	for i := range parts {
+		if !hasContent(parts[i]) {
+			continue
+		}
+		if w.dst[len(w.dst)-1] == '}' {
+			w.dst = append(w.dst, ',')
+		}
+		if err := w.part(fmt.Sprintf("%s.content[%d]", field, i), &parts[i]); err != nil {
+			return err
+		}
+	}
+	w.dst = append(w.dst, ']')
+	return nil
+}
+
+func (w *writer) part(field string, p *llm.Part) error {
+	w.cache(p.Cache)
+	switch p.Kind {
+	case llm.PartText, llm.PartRefusal:
+		w.dst = append(w.dst, `{"type":"text","text":`...)
+		w.dst = append(jsonx.AppendString(w.dst, p.Text), '}')
+		return nil
+	case llm.PartImage:
+		return w.image(field, &p.Media)
+	case llm.PartAudio:
+		return w.audio(field, &p.Media)
+	case llm.PartFile:
+		return w.file(field, &p.Media)
+	}
+	return unsupportedPart(field, p)
+}
+
+func unsupportedPart(field string, p *llm.Part) error {
+	kind := p.Type
+	if kind == "" {
+		kind = "this kind"
+	}
+	return llm.Unsupported(field, "Chat Completions has no content of %s here", kind)
+}
+
+func (w *writer) image(field string, m *llm.Media) error {
+	if m.Data == "" && m.URL == "" {
+		return otherFile(field)
+	}
+	w.dst = append(w.dst, `{"type":"image_url","image_url":{"url":`...)
+	w.link(m)
+	if m.Detail != "" {
+		w.text("detail", m.Detail)
+	}
+	w.dst = append(w.dst, "}}"...)
+	return nil
+}
+
+func otherFile(field string) error {
+	return llm.Unsupported(field, "a file that was uploaded to another provider cannot be sent")
+}
+
+// link writes a URL, or the bytes as a data URL.
+func (w *writer) link(m *llm.Media) {
+	if m.Data == "" {
+		w.dst = jsonx.AppendString(w.dst, m.URL)
+		return
+	}
+	w.dst = append(append(w.dst, `"data:`...), m.Type...)
+	w.dst = append(append(w.dst, ";base64,"...), m.Data...)
+	w.dst = append(w.dst, '"')
+}
+
+func (w *writer) audio(field string, m *llm.Media) error {
+	for format, mediaType := range audioTypes {
+		if m.Data != "" && (m.Type == mediaType || m.Type == "audio/"+format) {
+			w.dst = append(w.dst, `{"type":"input_audio","input_audio":{"data":`...)
+			w.dst = jsonx.AppendString(w.dst, m.Data)
+			w.text("format", format)
+			w.dst = append(w.dst, "}}"...)
+			return nil
+		}
+	}
+	return llm.Unsupported(field, "Chat Completions takes sound as WAV or MP3 only, and not by link")
+}
+
+// file writes a document. What is plain text goes as text: the format takes
+// nothing but PDF as a file.
+func (w *writer) file(field string, m *llm.Media) error {
+	switch {
+	case m.Data == "" && m.URL != "":
+		return llm.Unsupported(field, "Chat Completions takes no links to files")
+	case m.Data == "":
+		return otherFile(field)
+	case strings.HasPrefix(m.Type, "text/"):
+		text, err := base64.StdEncoding.DecodeString(m.Data)
+		if err != nil {
+			return llm.Invalid(field, "is not base64")
+		}
+		return w.part(field, &llm.Part{Text: string(text)})
+	}
+	name := m.Name
+	if name == "" {
+		name = "document.pdf" // bytes without a name are refused
+	}
+	w.dst = append(w.dst, `{"type":"file","file":{"filename":`...)
+	w.dst = jsonx.AppendString(w.dst, name)
+	w.key("file_data")
+	w.link(m)
+	w.dst = append(w.dst, "}}"...)
+	return nil
+}
+
+// user writes the results of tools, each a message, and then the rest.
+func (w *writer) user(field string, m llm.Message) error {
+	var rest, media []llm.Part
+	for i := range m.Parts {
+		p := &m.Parts[i]
+		if p.Kind != llm.PartToolResult {
+			rest = append(rest, *p)
+			continue
+		}
+		if w.dst[len(w.dst)-1] == '}' {
+			w.dst = append(w.dst, ',')
+		}
+		w.cache(p.Cache)
+		w.dst = append(w.dst, `{"role":"tool","tool_call_id":`...)
+		w.dst = jsonx.AppendString(w.dst, p.ID)
+		text, others, err := resultText(fmt.Sprintf("%s.content[%d]", field, i), p)
+		if err != nil {
+			return err
+		}
+		w.text("content", text)
+		w.dst = append(w.dst, '}')
+		media = append(media, others...)
+	}
+	return w.turn("user", m.Name, field, append(media, rest...))
+}
+
+// resultText is what a tool message can hold of a result, which is text alone.
+// Its images follow in a message of the user.
+func resultText(field string, p *llm.Part) (text string, media []llm.Part, err error) {
+	var b strings.Builder
+	if p.IsError {
+		b.WriteString("Error: ")
+	}
+	for i := range p.Parts {
+		switch q := &p.Parts[i]; q.Kind {
+		case llm.PartText:
+			b.WriteString(q.Text)
+		case llm.PartImage, llm.PartFile, llm.PartAudio:
+			media = append(media, *q)
+		default:
+			return "", nil, unsupportedPart(fmt.Sprintf("%s.content[%d]", field, i), q)
+		}
+	}
+	if b.Len() == 0 && len(media) > 0 {
+		b.WriteString("The result follows in the next message.")
+	}
+	return b.String(), media, nil
+}
+
+// assistant writes a turn of the model. Its texts become one, as they do in
+// answers.
+func (w *writer) assistant(field string, m llm.Message) error {
+	var text, thoughts strings.Builder
+	var calls []llm.Part
+	for i := range m.Parts {
+		p := &m.Parts[i]
+		w.cache(p.Cache)
+		switch p.Kind {
+		case llm.PartText, llm.PartRefusal:
+			text.WriteString(p.Text)
+		case llm.PartReasoning:
+			thoughts.WriteString(p.Text)
+		case llm.PartRedacted:
+			w.warn("messages.redacted_thinking", "left out: only its own provider can read it")
+		case llm.PartToolCall:
+			calls = append(calls, *p)
+		default:
+			return unsupportedPart(fmt.Sprintf("%s.content[%d]", field, i), p)
+		}
+	}
+	member := w.target.Rules.ReasoningField
+	if thoughts.Len() > 0 && member == "" {
+		w.warn("messages.thinking", "left out: the target takes no reasoning back")
+	}
+	if text.Len() == 0 && len(calls) == 0 {
+		return nil
+	}
+	w.message("assistant", m.Name)
+	if text.Len() > 0 {
+		w.text("content", text.String())
+	} else {
+		w.dst = append(w.dst, `,"content":null`...)
+	}
+	if thoughts.Len() > 0 && member != "" {
+		w.text(member, thoughts.String())
+	}
+	w.calls(calls)
+	w.dst = append(w.dst, '}')
+	return nil
+}
+
+func (w *writer) calls(calls []llm.Part) {
+	if len(calls) == 0 {
+		return
+	}
+	w.key("tool_calls")
+	for i, p := range calls {
+		w.dst = append(w.dst, "[,"[min(i, 1)])
+		w.dst = append(w.dst, `{"id":`...)
+		w.dst = jsonx.AppendString(w.dst, p.ID)
+		w.dst = append(w.dst, `,"type":"function","function":{"name":`...)
+		w.dst = jsonx.AppendString(w.dst, p.Name)
+		args := p.Text
+		if args == "" {
+			args = "{}"
+		}
+		w.text("arguments", args)
+		w.dst = append(w.dst, "}}"...)
+	}
+	w.dst = append(w.dst, ']')
+}
