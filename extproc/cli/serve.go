@@ -175,15 +175,12 @@ func (s *service) watch(ctx context.Context, p *Program, c *config.Config, file 
 		}
 	})
 	s.run(func() {
-		err := config.Watch(ctx, watched(c, file), func() {
+		config.Watch(ctx, watched(c, file), func() {
 			select {
 			case changed <- struct{}{}:
 			default: // one is due already
 			}
 		})
-		if err != nil && ctx.Err() == nil {
-			s.log.Error("changes of files are not seen any more; send SIGHUP to reload", "error", err)
-		}
 	})
 }
 

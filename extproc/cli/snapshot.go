@@ -17,7 +17,6 @@ import (
 	"github.com/attache-gateway/attache/extproc/gateway"
 	"github.com/attache-gateway/attache/extproc/rego"
 	"github.com/attache-gateway/attache/extproc/wasm"
-	"github.com/attache-gateway/attache/policies"
 )
 
 // maxResponse bounds a unary response and one event of a stream, in bytes.
@@ -110,16 +109,14 @@ func authenticator(c *config.Config, log *slog.Logger) (gateway.Authenticator, e
 	return ring, nil
 }
 
-// loadPolicy loads the rules of the configured folder, or the empty policy.
-func loadPolicy(ctx context.Context, c *config.Config) (*rego.Policy, error) {
-	fs := policies.Empty()
-	if c.Policy.Dir != "" {
-		if _, err := os.Stat(c.Policy.Dir); err != nil {
-			return nil, fmt.Errorf("policy: %w", err)
-		}
-		fs = os.DirFS(c.Policy.Dir)
+func loadPolicy(ctx context.Context, c *config.Config) (gateway.Policy, error) {
+	if c.Policy.Dir == "" {
+		return gateway.NoPolicy{}, nil
 	}
-	return rego.Load(ctx, rego.Options{FS: fs, Default: c.Policy.Default, Deadline: c.Policy.Deadline})
+	if _, err := os.Stat(c.Policy.Dir); err != nil {
+		return nil, fmt.Errorf("policy: %w", err)
+	}
+	return rego.Load(ctx, rego.Options{FS: os.DirFS(c.Policy.Dir), Default: c.Policy.Default, Deadline: c.Policy.Deadline})
 }
 
 func loadGuards(ctx context.Context, c *config.Config, log *slog.Logger) (guards []gateway.InputGuard, free func(), err error) {

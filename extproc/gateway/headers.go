@@ -21,6 +21,7 @@ var forwarded = map[string]bool{
 	"traceparent":       true,
 	"tracestate":        true,
 	"user-agent":        true,
+	"x-forwarded-proto": true, // without it Envoy finds no route
 	"x-request-id":      true,
 }
 
