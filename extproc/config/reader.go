@@ -100,7 +100,7 @@ func syntax(file string, data []byte, err error) Problem {
 	p := Problem{File: file, Message: "not valid YAML: " + m[2]}
 	p.Line, _ = strconv.Atoi(m[1])
 	if strings.HasPrefix(m[2], "did not find expected") {
-		p.Line++ // the parser counts these from 0
+		p.Line = min(p.Line+1, 1+bytes.Count(data, []byte("\n"))) // the parser counts these from 0
 	}
 	if strings.Contains(lineOf(data, p.Line), "${") {
 		p.Message += `; a value with ${NAME} needs quotes: "${NAME}"`

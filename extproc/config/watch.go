@@ -13,22 +13,6 @@ import (
 	"time"
 )
 
-// Files returns what a running gateway depends on besides the configuration
-// file: files and directories to watch.
-func (c *Config) Files() []string {
-	var files []string
-	if c.Auth.Mode == AuthKeys {
-		files = append(files, c.Auth.File)
-	}
-	if c.Policy.Dir != "" {
-		files = append(files, c.Policy.Dir)
-	}
-	for _, g := range c.Guards {
-		files = append(files, g.WASM)
-	}
-	return files
-}
-
 // Watch calls changed whenever the content of one of the files, or of a file
 // anywhere in one of the directories, is another than at the call of Watch or at
 // the last change, and returns when ctx ends. A file that cannot be read counts as one with another content.

@@ -128,6 +128,25 @@ func TestWatchKubernetes(t *testing.T) {
 	}
 }
 
+// A file of the same size and time is still another file.
+func TestWatchSameTime(t *testing.T) {
+	dir := t.TempDir()
+	then := time.Unix(1_700_000_000, 0)
+	for _, name := range []string{"attache.yaml", "other"} {
+		write(t, dir+"/"+name, "content of "+name[:3])
+		if err := os.Chtimes(dir+"/"+name, then, then); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w := newWatcher([]string{dir + "/attache.yaml"})
+	if err := os.Rename(dir+"/other", dir+"/attache.yaml"); err != nil {
+		t.Fatal(err)
+	}
+	if got := w.looks(3); got != 1 {
+		t.Errorf("%d changes, want 1", got)
+	}
+}
+
 func TestWatchRun(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "attache.yaml")
 	write(t, path, "old")

@@ -71,18 +71,18 @@ func TestRulesFor(t *testing.T) {
 		kind, url, model string
 		want             llm.Rules
 	}{
-		{"openai", openAIURL, "gpt-4o", schema},
-		{"openai", openAIURL, "gpt-4o-mini-2024-07-18", schema},
+		{"openai", openAIURL, "gpt-4o", llm.Rules{}},
+		{"openai", openAIURL, "gpt-4o-mini-2024-07-18", llm.Rules{}},
 		{"openai", openAIURL, "gpt-3.5-turbo", llm.Rules{}},
 		{"openai", openAIURL, "gpt-5", noSampling},
-		{"openai", openAIURL, "gpt-5-chat-latest", schema},
+		{"openai", openAIURL, "gpt-5-chat-latest", llm.Rules{}},
 		{"openai", openAIURL, "gpt-5.1-2025-11-13", reasoning},
 		{"openai", openAIURL, "gpt-5.6", reasoning},
 		{"openai", openAIURL, "gpt-6.1-sol", noSampling},
 		{"openai", openAIURL, "o3", noSampling},
 		{"openai", openAIURL, "o4-mini", noSampling},
 		{"openai", openAIURL, "omni-moderation-latest", llm.Rules{}},
-		{"openai", openAIURL, "gpt-4o-search-preview", llm.Rules{NativeSchema: true, NoSampling: true}},
+		{"openai", openAIURL, "gpt-4o-search-preview-2025-03-11", llm.Rules{NoSampling: true}},
 
 		{"openai", local, "llama3.3", old},
 		{"openai", local, "gpt-4o", old},

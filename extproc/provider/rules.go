@@ -51,21 +51,17 @@ func find(list []rule, model string) llm.Rules {
 
 // OpenAI's models. Source: the model catalogue of @ai-sdk/openai, November 2026.
 var (
-	reasoning = llm.Rules{Reasons: true, SystemRole: "developer", NativeSchema: true}
+	reasoning = llm.Rules{Reasons: true, SystemRole: "developer"}
 
 	// Sampling parameters are taken by none of these at their default effort.
-	noSampling = llm.Rules{Reasons: true, SystemRole: "developer", NativeSchema: true, NoSampling: true}
-
-	schema = llm.Rules{NativeSchema: true}
+	noSampling = llm.Rules{Reasons: true, SystemRole: "developer", NoSampling: true}
 
 	openAI = []rule{
-		{"gpt-[5-9]*-chat*", schema},
+		{"gpt-[5-9]*-chat*", llm.Rules{}},
 		{"gpt-5.[1-9]*", reasoning}, // their default effort is none
 		{"gpt-[5-9]*", noSampling},
 		{"o[1-9]*", noSampling},
-		{"gpt-4o*-search-preview*", llm.Rules{NativeSchema: true, NoSampling: true}},
-		{"gpt-4o*", schema},
-		{"gpt-4.1*", schema},
+		{"gpt-4o*-search-preview", llm.Rules{NoSampling: true}},
 	}
 )
 
