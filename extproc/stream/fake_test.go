@@ -1,0 +1,144 @@
+package stream
+
+import (
+	"context"
+	"io"
+	"sync"
+	"testing"
+	"time"
+
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	extproc "github.com/envoyproxy/go-control-plane/envoy/service/ext_proc/v3"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/protobuf/types/known/structpb"
+
+	"github.com/attache-gateway/attache/extproc/auth"
+	"github.com/attache-gateway/attache/extproc/dialect"
+	"github.com/attache-gateway/attache/extproc/dialect/anthropic"
+	"github.com/attache-gateway/attache/extproc/dialect/openai"
+	"github.com/attache-gateway/attache/extproc/gateway"
+)
+
+// A script is an Envoy that says what it is told, whatever it is answered.
+type script struct {
+	grpc.ServerStream
+	ctx  context.Context
+	says []*extproc.ProcessingRequest
+
+	mu      sync.Mutex
+	replies []*extproc.ProcessingResponse
+}
+
+func (s *script) Context() context.Context { return s.ctx }
+
+func (s *script) Recv() (*extproc.ProcessingRequest, error) {
+	if len(s.says) == 0 {
+		return nil, io.EOF
+	}
+	m := s.says[0]
+	s.says = s.says[1:]
+	return m, nil
+}
+
+func (s *script) Send(r *extproc.ProcessingResponse) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.replies = append(s.replies, r)
+	return nil
+}
+
+// play lets the server have the conversation and returns its replies.
+func play(srv *Server, side string, says ...*extproc.ProcessingRequest) ([]*extproc.ProcessingResponse, error) {
+	s := &script{ctx: metadata.NewIncomingContext(context.Background(), metadata.Pairs("x-attache-side", side)), says: says}
+	err := srv.Process(s)
+	return s.replies, err
+}
+
+func headers(kv ...string) *extproc.HttpHeaders {
+	m := &corev3.HeaderMap{}
+	for i := 0; i < len(kv); i += 2 {
+		m.Headers = append(m.Headers, &corev3.HeaderValue{Key: kv[i], RawValue: []byte(kv[i+1])})
+	}
+	return &extproc.HttpHeaders{Headers: m}
+}
+
+func requestHeaders(end bool, kv ...string) *extproc.ProcessingRequest {
+	h := headers(append([]string{":method", "POST", ":path", "/v1/chat/completions"}, kv...)...)
+	h.EndOfStream = end
+	return &extproc.ProcessingRequest{Request: &extproc.ProcessingRequest_RequestHeaders{RequestHeaders: h}}
+}
+
+func requestBody(body string) *extproc.ProcessingRequest {
+	return &extproc.ProcessingRequest{Request: &extproc.ProcessingRequest_RequestBody{RequestBody: &extproc.HttpBody{Body: []byte(body), EndOfStream: true}}}
+}
+
+func responseHeaders(details string, attempt float64, kv ...string) *extproc.ProcessingRequest {
+	return &extproc.ProcessingRequest{
+		Request:    &extproc.ProcessingRequest_ResponseHeaders{ResponseHeaders: headers(kv...)},
+		Attributes: attributes("response.code_details", structpb.NewStringValue(details), "upstream.request_attempt_count", structpb.NewNumberValue(attempt)),
+	}
+}
+
+func attributes(kv ...any) map[string]*structpb.Struct {
+	return map[string]*structpb.Struct{attributeKey: object(kv...).GetStructValue()}
+}
+
+func responseBody(body string, end bool) *extproc.ProcessingRequest {
+	return &extproc.ProcessingRequest{Request: &extproc.ProcessingRequest_ResponseBody{ResponseBody: &extproc.HttpBody{Body: []byte(body), EndOfStream: end}}}
+}
+
+func responseTrailers() *extproc.ProcessingRequest {
+	return &extproc.ProcessingRequest{Request: &extproc.ProcessingRequest_ResponseTrailers{ResponseTrailers: &extproc.HttpTrailers{}}}
+}
+
+// A shelf keeps the records.
+type shelf struct {
+	mu      sync.Mutex
+	records []*gateway.Record
+}
+
+func (s *shelf) Record(r *gateway.Record) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.records = append(s.records, r)
+}
+
+func (s *shelf) last(t testing.TB) *gateway.Record {
+	t.Helper()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.records) == 0 {
+		t.Fatal("no record")
+	}
+	return s.records[len(s.records)-1]
+}
+
+// A panicking policy is how a test gets a panic into the middle of an exchange.
+type panicking struct{ gateway.NoPolicy }
+
+func (panicking) Decide(context.Context, *gateway.Facts) (gateway.Decision, error) { panic("boom") }
+
+// newServer returns a server with two providers, a that reports no usage to
+// Envoy and b that does.
+func newServer(t testing.TB, change func(*gateway.Options)) (*Server, *shelf) {
+	t.Helper()
+	records := &shelf{}
+	o := gateway.Options{
+		Dialects: []dialect.Dialect{openai.New(), anthropic.New()},
+		Providers: []gateway.Provider{
+			{Name: "a", Kind: "openai", Dialect: "openai", Host: "a.test", BasePath: "/v1", Credential: gateway.Credential{Header: "authorization", Prefix: "Bearer ", Secret: gateway.NewSecret("key-a")}},
+			{Name: "b", Kind: "anthropic", Dialect: "anthropic", Host: "b.test", NativeUsage: true, Credential: gateway.Credential{Header: "x-api-key", Secret: gateway.NewSecret("key-b")}},
+		},
+		Auth: auth.None{}, Policy: gateway.NoPolicy{}, Sinks: []gateway.Sink{records},
+		MaxResponse: 1 << 20, Now: time.Now,
+	}
+	if change != nil {
+		change(&o)
+	}
+	g, err := gateway.New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &Server{Gateway: gateway.NewHolder(g)}, records
+}
