@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-
-	"github.com/attache-gateway/attache/extproc/config"
 )
 
 // check builds all that serve would run, without listening anywhere.
@@ -15,10 +13,7 @@ func (p *Program) check(ctx context.Context, args []string) error {
 	if err := parse(f, args); err != nil {
 		return err
 	}
-	if *file == "" {
-		return fmt.Errorf("%w: -c is missing", errUsage)
-	}
-	c, err := config.Load(*file, p.Env)
+	c, err := p.load(*file)
 	if err != nil {
 		return err
 	}

@@ -13,6 +13,8 @@ import (
 	"io"
 	"os/signal"
 	"syscall"
+
+	"github.com/attache-gateway/attache/extproc/config"
 )
 
 // A Program is attache with what it needs of the world.
@@ -88,6 +90,28 @@ func (p *Program) help(w io.Writer) {
 		fmt.Fprintf(w, "  %-8s %-32s %s\n", c.name, c.args, c.short)
 	}
 	fmt.Fprintln(w, "\nexit codes: 0 good, 1 failed, 2 wrong use")
+}
+
+// load reads the configuration that -c names.
+func (p *Program) load(file string) (*config.Config, error) {
+	if file == "" {
+		return nil, fmt.Errorf("%w: -c is missing", errUsage)
+	}
+	return config.Load(file, p.Env)
+}
+
+// loadOffline is load for commands that call no provider: the providers' keys
+// need not be in the environment of who runs them.
+func (p *Program) loadOffline(file string) (*config.Config, error) {
+	if file == "" {
+		return nil, fmt.Errorf("%w: -c is missing", errUsage)
+	}
+	return config.Load(file, func(name string) (string, bool) {
+		if v, ok := p.Env(name); ok {
+			return v, true
+		}
+		return "not-set", true
+	})
 }
 
 // flags returns a flag set whose errors are wrong uses.

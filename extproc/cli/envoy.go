@@ -21,13 +21,10 @@ func (p *Program) envoy(_ context.Context, args []string) error {
 	if err := parse(f, args); err != nil {
 		return err
 	}
-	if *file == "" {
-		return fmt.Errorf("%w: -c is missing", errUsage)
-	}
 	if *version != "" && *version != config.V140 && *version != config.V139 {
 		return fmt.Errorf("%w: --for takes 1.40 or 1.39", errUsage)
 	}
-	c, err := config.Load(*file, p.Env)
+	c, err := p.load(*file)
 	if err != nil {
 		return err
 	}

@@ -26,13 +26,9 @@ func (p *Program) keys(_ context.Context, args []string) error {
 	return run(args[1:])
 }
 
-// keyFile returns the file with the keys of a configuration. The variables that
-// the configuration wants may be missing where keys are made.
-func keyFile(file string) (string, error) {
-	if file == "" {
-		return "", fmt.Errorf("%w: -c is missing", errUsage)
-	}
-	c, err := config.Load(file, func(string) (string, bool) { return "unset", true })
+// keyFile returns the file with the keys of a configuration.
+func (p *Program) keyFile(file string) (string, error) {
+	c, err := p.loadOffline(file)
 	if err != nil {
 		return "", err
 	}
@@ -57,7 +53,7 @@ func (p *Program) newKey(args []string) error {
 	if err := parse(f, args); err != nil {
 		return err
 	}
-	path, err := keyFile(*file)
+	path, err := p.keyFile(*file)
 	if err != nil {
 		return err
 	}
@@ -107,7 +103,7 @@ func (p *Program) listKeys(args []string) error {
 	if err := parse(f, args); err != nil {
 		return err
 	}
-	path, err := keyFile(*file)
+	path, err := p.keyFile(*file)
 	if err != nil {
 		return err
 	}
@@ -145,7 +141,7 @@ func (p *Program) revokeKey(args []string) error {
 	if err := parse(f, args); err != nil {
 		return err
 	}
-	path, err := keyFile(*file)
+	path, err := p.keyFile(*file)
 	if err != nil {
 		return err
 	}

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -9,10 +8,8 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"google.golang.org/grpc"
@@ -30,10 +27,7 @@ func (p *Program) serve(ctx context.Context, args []string) error {
 	if err := parse(f, args); err != nil {
 		return err
 	}
-	if *file == "" {
-		return fmt.Errorf("%w: -c is missing", errUsage)
-	}
-	c, err := config.Load(*file, p.Env)
+	c, err := p.load(*file)
 	if err != nil {
 		return err
 	}
@@ -54,7 +48,7 @@ type service struct {
 	ledger  *ledger.Ledger
 	grpc    *grpc.Server
 	admin   *http.Server
-	reloads context.CancelFunc
+	watcher context.CancelFunc
 	ended   []chan struct{} // one for each goroutine
 	broken  atomic.Bool     // the last reload failed
 	envoy   []byte          // the configuration that Envoy is supposed to run
@@ -128,98 +122,6 @@ func clearSocket(path string) error {
 	return nil
 }
 
-// listenAdmin serves health checks.
-func (s *service) listenAdmin(c *config.Config) error {
-	l, err := net.Listen("tcp", c.Admin)
-	if err != nil {
-		return fmt.Errorf("admin: %w", err)
-	}
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
-		fmt.Fprintf(w, "ready\npolicy %s\nlast reload %s\n", s.holder.Current().Revision(), s.reloadState())
-	})
-	s.admin = &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, WriteTimeout: 10 * time.Second}
-	s.run(func() {
-		if err := s.admin.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-			s.log.Error("the admin server ended", "error", err)
-		}
-	})
-	return nil
-}
-
-func (s *service) reloadState() string {
-	if s.broken.Load() {
-		return "failed, the previous configuration is in force"
-	}
-	return "good"
-}
-
-// watch reads everything again when it changes or SIGHUP asks for it. What is
-// broken changes nothing.
-func (s *service) watch(ctx context.Context, p *Program, c *config.Config, file string) {
-	ctx, s.reloads = context.WithCancel(ctx)
-	hangup := make(chan os.Signal, 1)
-	signal.Notify(hangup, syscall.SIGHUP)
-	changed := make(chan struct{}, 1)
-	s.run(func() {
-		defer signal.Stop(hangup)
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-hangup:
-			case <-changed:
-			}
-			s.reload(ctx, p, file)
-		}
-	})
-	s.run(func() {
-		config.Watch(ctx, watched(c, file), func() {
-			select {
-			case changed <- struct{}{}:
-			default: // one is due already
-			}
-		})
-	})
-}
-
-func watched(c *config.Config, file string) []string {
-	paths := []string{file}
-	if c.Auth.Mode == config.AuthKeys {
-		paths = append(paths, c.Auth.File)
-	}
-	if c.Policy.Dir != "" {
-		paths = append(paths, c.Policy.Dir)
-	}
-	for _, g := range c.Guards {
-		paths = append(paths, g.WASM)
-	}
-	return paths
-}
-
-func (s *service) reload(ctx context.Context, p *Program, file string) {
-	c, err := config.Load(file, p.Env)
-	var g *gateway.Gateway
-	var envoy []byte
-	if err == nil {
-		envoy, err = p.render(c)
-	}
-	if err == nil {
-		g, err = snapshot(ctx, c, s.log, s.ledger, recordLog{s.log})
-	}
-	s.broken.Store(err != nil)
-	if err != nil {
-		s.log.Error("reload failed, the previous configuration stays in force", "error", err)
-		return
-	}
-	s.holder.Swap(g)
-	s.log.Info("reloaded", "policy", g.Revision())
-	if !bytes.Equal(envoy, s.envoy) {
-		s.log.Warn("Envoy needs the configuration that attache envoy prints now; until it has it, new providers cannot be reached")
-	}
-}
-
 // run starts a goroutine that stop waits for.
 func (s *service) run(fn func()) {
 	ended := make(chan struct{})
@@ -233,8 +135,8 @@ const drainTime = 10 * time.Second
 // stop ends everything that was started: new exchanges first, then what they
 // use, the ledger last.
 func (s *service) stop() {
-	if s.reloads != nil {
-		s.reloads()
+	if s.watcher != nil {
+		s.watcher()
 	}
 	if s.grpc != nil {
 		timer := time.AfterFunc(drainTime, s.grpc.Stop)

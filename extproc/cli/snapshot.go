@@ -15,6 +15,7 @@ import (
 	"github.com/attache-gateway/attache/extproc/dialect/anthropic"
 	"github.com/attache-gateway/attache/extproc/dialect/openai"
 	"github.com/attache-gateway/attache/extproc/gateway"
+	"github.com/attache-gateway/attache/extproc/provider"
 	"github.com/attache-gateway/attache/extproc/rego"
 	"github.com/attache-gateway/attache/extproc/wasm"
 )
@@ -81,15 +82,27 @@ func providerOf(p *config.Provider, envoy string) (gateway.Provider, error) {
 		return gateway.Provider{}, errors.New("cli: provider " + p.Name + ": its url cannot be read")
 	}
 	return gateway.Provider{
-		Name: p.Name, Kind: p.Kind, Dialect: p.Dialect,
+		Name: p.Name, Dialect: p.Dialect,
 		Host: u.Host, BasePath: u.Path,
 		Credential:  gateway.Credential{Header: p.Auth.Header, Prefix: p.Auth.Prefix, Secret: p.Key},
 		Models:      p.Models,
 		Tags:        p.Tags,
-		Prices:      p.Prices,
 		Rules:       p.Rules,
+		Price:       func(model string) (provider.Price, bool) { return priceOf(p, model) },
 		NativeUsage: p.Native && envoy == config.V140,
 	}, nil
+}
+
+// priceOf returns what the user says a model costs, or else what its vendor
+// says. Another's server has its own prices, whatever its models are called.
+func priceOf(p *config.Provider, model string) (provider.Price, bool) {
+	if price, ok := p.Prices[model]; ok {
+		return price, true
+	}
+	if !provider.Own(p.Kind, p.URL) {
+		return provider.Price{}, false
+	}
+	return provider.PriceOf(p.Kind, model)
 }
 
 func authenticator(c *config.Config, log *slog.Logger) (gateway.Authenticator, error) {

@@ -7,7 +7,6 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"github.com/attache-gateway/attache/extproc/config"
 	"github.com/attache-gateway/attache/extproc/ledger"
 )
 
@@ -20,10 +19,7 @@ func (p *Program) usage(ctx context.Context, args []string) error {
 	if err := parse(f, args); err != nil {
 		return err
 	}
-	if *file == "" {
-		return fmt.Errorf("%w: -c is missing", errUsage)
-	}
-	c, err := config.Load(*file, func(string) (string, bool) { return "unset", true })
+	c, err := p.loadOffline(*file)
 	if err != nil {
 		return err
 	}

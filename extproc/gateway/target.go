@@ -15,16 +15,15 @@ import (
 // A Provider is one account with somebody who sells models.
 type Provider struct {
 	Name        string
-	Kind        string // of the preset
 	Dialect     string
 	Host        string // for the :authority header, with the port if it is not the scheme's own
 	BasePath    string // before the dialect's paths, as /v1; empty or with a leading slash
 	Credential  Credential
 	Models      []string // patterns of the bare model names that it serves
 	Tags        map[string]string
-	Prices      map[string]provider.Price // of models, before the built-in table
 	Rules       func(model string) llm.Rules
-	NativeUsage bool // Envoy reads the usage out of its responses
+	Price       func(model string) (provider.Price, bool) // false: not known
+	NativeUsage bool                                      // Envoy reads the usage out of its responses
 }
 
 // A Credential is the header that proves who we are to a provider.
@@ -122,8 +121,8 @@ func (g *Gateway) target(p *Provider, model string) *target {
 	if p.Rules != nil {
 		t.rules = p.Rules(model)
 	}
-	if t.price, t.priced = p.Prices[model]; !t.priced {
-		t.price, t.priced = provider.PriceOf(p.Kind, model)
+	if p.Price != nil {
+		t.price, t.priced = p.Price(model)
 	}
 	return t
 }

@@ -127,8 +127,8 @@ func newServer(t testing.TB, change func(*gateway.Options)) (*Server, *shelf) {
 	o := gateway.Options{
 		Dialects: []dialect.Dialect{openai.New(), anthropic.New()},
 		Providers: []gateway.Provider{
-			{Name: "a", Kind: "openai", Dialect: "openai", Host: "a.test", BasePath: "/v1", Credential: gateway.Credential{Header: "authorization", Prefix: "Bearer ", Secret: gateway.NewSecret("key-a")}},
-			{Name: "b", Kind: "anthropic", Dialect: "anthropic", Host: "b.test", NativeUsage: true, Credential: gateway.Credential{Header: "x-api-key", Secret: gateway.NewSecret("key-b")}},
+			{Name: "a", Dialect: "openai", Host: "a.test", BasePath: "/v1", Credential: gateway.Credential{Header: "authorization", Prefix: "Bearer ", Secret: gateway.NewSecret("key-a")}},
+			{Name: "b", Dialect: "anthropic", Host: "b.test", NativeUsage: true, Credential: gateway.Credential{Header: "x-api-key", Secret: gateway.NewSecret("key-b")}},
 		},
 		Auth: auth.None{}, Policy: gateway.NoPolicy{}, Sinks: []gateway.Sink{records},
 		MaxResponse: 1 << 20, Now: time.Now,

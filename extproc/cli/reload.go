@@ -1,0 +1,98 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"os/signal"
+	"slices"
+	"syscall"
+
+	"github.com/attache-gateway/attache/extproc/config"
+	"github.com/attache-gateway/attache/extproc/gateway"
+)
+
+// watch reads everything again when it changes or SIGHUP asks for it. What is
+// broken changes nothing.
+func (s *service) watch(ctx context.Context, p *Program, c *config.Config, file string) {
+	ctx, s.watcher = context.WithCancel(ctx)
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	s.run(func() {
+		defer signal.Stop(hangup)
+		for paths := watched(c, file); ctx.Err() == nil; {
+			paths = s.watchPaths(ctx, p, paths, file, hangup)
+		}
+	})
+}
+
+// watchPaths reloads until a reload names other files, which it returns.
+func (s *service) watchPaths(ctx context.Context, p *Program, paths []string, file string, hangup chan os.Signal) []string {
+	ctx, cancel := context.WithCancel(ctx)
+	changed, ended := make(chan struct{}, 1), make(chan struct{})
+	go func() {
+		defer close(ended)
+		config.Watch(ctx, paths, func() {
+			select {
+			case changed <- struct{}{}:
+			default: // one is due already
+			}
+		})
+	}()
+	defer func() { cancel(); <-ended }()
+	for {
+		select {
+		case <-ctx.Done():
+			return paths
+		case <-hangup:
+		case <-changed:
+		}
+		if next := s.reload(ctx, p, file); next != nil && !slices.Equal(watched(next, file), paths) {
+			return watched(next, file)
+		}
+	}
+}
+
+func watched(c *config.Config, file string) []string {
+	paths := []string{file}
+	if c.Auth.Mode == config.AuthKeys {
+		paths = append(paths, c.Auth.File)
+	}
+	if c.Policy.Dir != "" {
+		paths = append(paths, c.Policy.Dir)
+	}
+	for _, g := range c.Guards {
+		paths = append(paths, g.WASM)
+	}
+	return paths
+}
+
+// reload returns the configuration that is in force now, nil if that is still
+// the one before.
+func (s *service) reload(ctx context.Context, p *Program, file string) *config.Config {
+	c, envoy, g, err := s.rebuild(ctx, p, file)
+	s.broken.Store(err != nil)
+	if err != nil {
+		s.log.Error("reload failed, the previous configuration stays in force", "error", err)
+		return nil
+	}
+	s.holder.Swap(g)
+	s.log.Info("reloaded", "policy", g.Revision())
+	if !bytes.Equal(envoy, s.envoy) {
+		s.log.Warn("Envoy needs the configuration that attache envoy prints now; until it has it, new providers cannot be reached")
+	}
+	return c
+}
+
+func (s *service) rebuild(ctx context.Context, p *Program, file string) (*config.Config, []byte, *gateway.Gateway, error) {
+	c, err := config.Load(file, p.Env)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	envoy, err := p.render(c)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	g, err := snapshot(ctx, c, s.log, s.ledger, recordLog{s.log})
+	return c, envoy, g, err
+}
