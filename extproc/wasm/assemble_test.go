@@ -72,8 +72,11 @@ const (
 	opI32Ne       = 0x47
 	opI32Add      = 0x6a
 	opI32DivS     = 0x6d
+	opRefNull     = 0xd0
 	blockVoid     = 0x40
 )
+
+var opTableGrow = []byte{0xfc, 0x0f}
 
 func i32Const(n int64) []byte { return append([]byte{0x41}, sleb(n)...) }
 func i64Const(n int64) []byte { return append([]byte{0x42}, sleb(n)...) }

@@ -8,7 +8,8 @@
 //
 // What holds: an endless loop ends at the deadline, memory and tables have
 // limits, a guest reaches no file, network, environment or real clock, and a
-// verdict counts in full or not at all.
+// verdict counts in full or not at all. Tables get a maximum as the module is
+// loaded, since many compilers give them none.
 //
 // What does not hold yet: recursion is not interrupted. A guest that calls
 // itself for ever without a loop stops the whole process, because compiled code

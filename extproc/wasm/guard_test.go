@@ -85,6 +85,11 @@ func grown(pages int64) []byte {
 		opMemorySize, 0, i32Const(pages), opI32Ne, opIf, blockVoid, opUnreachable, opEnd)
 }
 
+// tableGrow is code that asks for n more entries and traps if it gets them.
+func tableGrow(n int64) []byte {
+	return code(opRefNull, 0x70, i32Const(n), opTableGrow, 0, i32Const(-1), opI32Ne, opIf, blockVoid, opUnreachable, opEnd)
+}
+
 var loop = code(opLoop, blockVoid, opBr, 0, opEnd)
 
 // TestAttacks is the table of what a guest may try and how it ends. After each
@@ -102,11 +107,12 @@ func TestAttacks(t *testing.T) {
 		{"load outside memory", guest(allow, i32Const(-4), opI32Load, 2, 0, opDrop), ReasonTrap},
 		{"endless recursion", guest(allow, opLocalGet, 0, opLocalGet, 1, opCall, 1, opDrop), ReasonTrap},
 		{"memory up to the limit", guest(allow, grown(32)), ""},
-		{"table.grow beyond the maximum", table(guest(allow, 0xd0, 0x70, i32Const(1<<30), 0xfc, 0x0f, 0,
-			i32Const(-1), opI32Ne, opIf, blockVoid, opUnreachable, opEnd), 0x70, 1, 1, 8), ""},
+		{"table.grow without a maximum", table(guest(allow, tableGrow(1<<30)), 0x70, 0, 1), ""},
+		{"table.grow below a huge maximum", table(guest(allow, tableGrow(maxTableEntries)), 0x70, 1, 1, 0xff, 0xff, 0xff, 0xff, 0x0f), ""},
+		{"table.grow beyond its own maximum", table(guest(allow, tableGrow(8)), 0x70, 1, 1, 8), ""},
 		{"result outside memory", result(packed(1<<20, 1)), ReasonBadVerdict},
 		{"result that wraps around", result(i64Const(-1)), ReasonBadVerdict},
-		{"oversized verdict", result(packed(0, maxVerdict+1)), ReasonBadVerdict},
+		{"oversized verdict", guest(allow + strings.Repeat(" ", maxVerdict)), ReasonBadVerdict},
 		{"empty verdict", result(packed(dataAt, 0)), ReasonBadVerdict},
 		{"alloc outside memory", module{data: allow, funcs: []function{
 			{name: exportAlloc, typ: tAlloc, body: i32Const(-16)},
@@ -172,7 +178,7 @@ func onlyForX(m module) module {
 		return m
 	}
 	check := &m.funcs[1]
-	check.body = code(firstByte, i32Const('x'), opI32Eq, opIf, blockVoid, check.body, opReturn, opEnd, packed(dataAt, len(m.data)))
+	check.body = code(firstByte, i32Const('x'), opI32Eq, opIf, blockVoid, check.body, opReturn, opEnd, packed(dataAt, len(allow)))
 	return m
 }
 
@@ -216,8 +222,9 @@ func TestLoadRefuses(t *testing.T) {
 		{"unknown import", importing(function{"env", "fetch", tAlloc, nil}).bytes(), "import env.fetch (i32) -> (i32) is not offered to guards"},
 		{"socket", importing(function{moduleWASI, "sock_accept", tAlloc, nil}).bytes(), "import wasi_snapshot_preview1.sock_accept (i32) -> (i32) is not offered to guards"},
 		{"wrong import", importing(function{"attache", "log", tI32, nil}).bytes(), "import attache.log is (i32) -> (); it must be (i32, i32, i32) -> ()"},
-		{"table without maximum", table(plain, 0x70, 0, 1).bytes(), "table 0: has no maximum; it must be at most 65536"},
-		{"table too large", table(plain, 0x70, 1, 1, 0x81, 0x80, 0x04).bytes(), "table 0: minimum 1, maximum 65537; both must be at most 65536"},
+		{"table too large", table(plain, 0x70, 0, 0x81, 0x80, 0x04).bytes(), "table 0: minimum is 65537; it must be at most 65536"},
+		{"table of an unknown form", table(plain, 0x40, 0, 0x70, 0, 1).bytes(), "table section is too long"},
+		{"table with 64-bit limits", table(plain, 0x70, 4, 1).bytes(), "table 0: form is not supported"},
 		{"too many tables", table(table(table(table(table(plain, 0x70, 1, 0, 1), 0x70, 1, 0, 1), 0x70, 1, 0, 1), 0x70, 1, 0, 1), 0x70, 1, 0, 1).bytes(), "module has 5 tables; at most 4 are allowed"},
 		{"start traps", func() []byte {
 			m := also(function{typ: tVoid, body: code(opUnreachable)})

@@ -1,7 +1,6 @@
 package wasm
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
@@ -14,14 +13,15 @@ import (
 
 // Limits of a module. A table costs the host 8 bytes an entry, and neither
 // wazero nor the memory limit bounds table.grow: only the table's own maximum
-// does.
+// does, which many compilers leave out.
 const (
 	maxModule       = 16 << 20 // bytes; wazero compiles 1 MB in 0.2-0.4 s
 	maxTables       = 4
 	maxTableEntries = 65536
 )
 
-// readModule returns the module that the options name, if it is the pinned one.
+// readModule returns the module that the options name, if it is the pinned one,
+// with bounds on its tables.
 func readModule(o *Options) ([]byte, error) {
 	b := o.Module
 	if o.Path != "" {
@@ -40,7 +40,7 @@ func readModule(o *Options) ([]byte, error) {
 	case !strings.EqualFold(got, o.SHA256):
 		return nil, fmt.Errorf("module has sha256 %s, not %s", got, o.SHA256)
 	}
-	return b, inspect(b)
+	return bound(b)
 }
 
 func readFile(path string) ([]byte, error) {
@@ -64,86 +64,93 @@ const (
 	sectionTable = 4
 )
 
-// inspect refuses what wazero would not refuse, or not clearly. It looks at no
-// more than the tables; all the rest is validated by wazero.
-func inspect(b []byte) error {
+// bound returns the module with a maximum for every table, and refuses what
+// wazero would not refuse, or not clearly. All but the tables is left as it is;
+// wazero validates it.
+func bound(b []byte) ([]byte, error) {
 	if len(b) < 8 || string(b[:4]) != moduleMagic {
-		return errors.New("not a WebAssembly module")
+		return nil, errors.New("not a WebAssembly module")
 	}
 	switch v := binary.LittleEndian.Uint32(b[4:]); {
 	case v>>16 == componentLayer:
-		return errors.New("is a WebAssembly component; build a core module (target wasip1 or wasm32-unknown-unknown)")
+		return nil, errors.New("is a WebAssembly component; build a core module (target wasip1 or wasm32-unknown-unknown)")
 	case v != moduleVersion:
-		return fmt.Errorf("WebAssembly version %d is not supported", v)
+		return nil, fmt.Errorf("WebAssembly version %d is not supported", v)
 	}
-	r := bytes.NewReader(b[8:])
-	for r.Len() > 0 {
-		id, _ := r.ReadByte()
-		size, err := uleb(r)
-		if err != nil || int(size) > r.Len() {
-			return errors.New("module is cut short")
+	out := append(make([]byte, 0, len(b)+16), b[:8]...)
+	for rest := b[8:]; len(rest) > 0; {
+		id := rest[0]
+		size, n, err := uleb(rest[1:])
+		if err != nil || uint64(size) > uint64(len(rest)-1-n) {
+			return nil, errors.New("module is cut short")
 		}
-		at := len(b) - r.Len()
-		if id == sectionTable {
-			if err := checkTables(bytes.NewReader(b[at : at+int(size)])); err != nil {
-				return err
-			}
+		end := 1 + n + int(size)
+		if id != sectionTable {
+			out = append(out, rest[:end]...)
+		} else if out, err = appendTables(out, rest[1+n:end]); err != nil {
+			return nil, err
 		}
-		_, _ = r.Seek(int64(size), io.SeekCurrent)
+		rest = rest[end:]
 	}
-	return nil
+	return out, nil
 }
 
-// checkTables reads a table section: a count, and for each table its element
-// type, a flag for the maximum, the minimum and the maximum.
-func checkTables(r *bytes.Reader) error {
-	n, err := uleb(r)
+// appendTables appends the table section whose contents are s: a count, and for
+// each table its element type, a flag that says whether it has a maximum, the
+// minimum and the maximum.
+func appendTables(out, s []byte) ([]byte, error) {
+	count, n, err := uleb(s)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if n > maxTables {
-		return fmt.Errorf("module has %d tables; at most %d are allowed", n, maxTables)
+	if count > maxTables {
+		return nil, fmt.Errorf("module has %d tables; at most %d are allowed", count, maxTables)
 	}
-	for i := range n {
-		if err := checkTable(r); err != nil {
-			return fmt.Errorf("table %d: %w", i, err)
+	body := binary.AppendUvarint(nil, uint64(count))
+	s = s[n:]
+	for i := range count {
+		if body, s, err = appendTable(body, s); err != nil {
+			return nil, fmt.Errorf("table %d: %w", i, err)
 		}
 	}
-	return nil
+	if len(s) > 0 {
+		return nil, errors.New("table section is too long")
+	}
+	out = binary.AppendUvarint(append(out, sectionTable), uint64(len(body)))
+	return append(out, body...), nil
 }
 
-func checkTable(r *bytes.Reader) error {
-	_, _ = r.ReadByte() // element type: wazero checks it
-	flags, err := r.ReadByte()
+// appendTable appends the first table in s with its maximum clipped, so that
+// table.grow beyond it returns -1 to the guest. It returns what follows in s.
+func appendTable(out, s []byte) (_, rest []byte, err error) {
+	if len(s) < 2 || s[1] > 1 {
+		return nil, nil, errors.New("form is not supported")
+	}
+	element, hasMost := s[0], s[1] == 1
+	least, n, err := uleb(s[2:])
 	if err != nil {
-		return errors.New("cut short")
+		return nil, nil, err
 	}
-	switch flags {
-	case 0:
-		return fmt.Errorf("has no maximum; it must be at most %d", maxTableEntries)
-	case 1:
-	default:
-		return fmt.Errorf("limits flag %#x is not supported", flags)
+	if least > maxTableEntries {
+		return nil, nil, fmt.Errorf("minimum is %d; it must be at most %d", least, maxTableEntries)
 	}
-	least, err := uleb(r)
-	if err != nil {
-		return err
+	s = s[2+n:]
+	most := uint32(maxTableEntries)
+	if hasMost {
+		if most, n, err = uleb(s); err != nil {
+			return nil, nil, err
+		}
+		s = s[n:]
 	}
-	most, err := uleb(r)
-	if err != nil {
-		return err
-	}
-	if least > maxTableEntries || most > maxTableEntries {
-		return fmt.Errorf("minimum %d, maximum %d; both must be at most %d", least, most, maxTableEntries)
-	}
-	return nil
+	out = binary.AppendUvarint(append(out, element, 1), uint64(least))
+	return binary.AppendUvarint(out, uint64(min(most, maxTableEntries))), s, nil
 }
 
-// uleb reads an unsigned LEB128 number of 32 bits.
-func uleb(r *bytes.Reader) (uint32, error) {
-	n, err := binary.ReadUvarint(r)
-	if err != nil || n > 1<<32-1 {
-		return 0, errors.New("malformed number")
+// uleb reads an unsigned LEB128 number of 32 bits and returns its length.
+func uleb(b []byte) (v uint32, n int, err error) {
+	u, n := binary.Uvarint(b)
+	if n <= 0 || u > 1<<32-1 {
+		return 0, 0, errors.New("malformed number")
 	}
-	return uint32(n), nil
+	return uint32(u), n, nil
 }

@@ -3,6 +3,7 @@ package wasm
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"runtime"
 	"sync"
 	"testing"
@@ -35,6 +36,59 @@ func TestPoolReplaces(t *testing.T) {
 	p.close()
 	if made > 12 {
 		t.Errorf("%d instances made for 10 that were dropped and 2", made)
+	}
+}
+
+// TestDropCloses checks that an instance that failed is closed at once, not only
+// with the runtime.
+func TestDropCloses(t *testing.T) {
+	g := mustLoad(t, options(guest(allow, opUnreachable).bytes()))
+	i := <-g.pool.idle
+	g.pool.put(i)
+	if _, err := g.Check(t.Context(), text("x")); reasonOf(err) != ReasonTrap {
+		t.Fatal(err)
+	}
+	if !i.module.IsClosed() {
+		t.Error("the instance is still open")
+	}
+}
+
+// TestLateCancel ends the context of a check while the guest is in the host, on
+// its way to a good verdict. The guest may win, but the instance was told to
+// stop and must not serve again.
+func TestLateCancel(t *testing.T) {
+	m := guest(allow, i32Const(1), i32Const(0), i32Const(9), opCall, 0)
+	o := options(with(module{imports: []function{{moduleAttache, "log", tLog, nil}}}, m).bytes())
+	ctx, cancel := context.WithCancel(t.Context())
+	var i *instance
+	o.Logger = slog.New(handlerFunc(func() { cancel(); <-i.life.Done() }))
+	g := mustLoad(t, o)
+	i = <-g.pool.idle
+	if _, alive, err := i.run(ctx, text("x")); alive {
+		t.Errorf("instance goes back to the pool (error %v)", err)
+	}
+	g.pool.drop(i)
+}
+
+type handlerFunc func()
+
+func (handlerFunc) Enabled(context.Context, slog.Level) bool    { return true }
+func (f handlerFunc) Handle(context.Context, slog.Record) error { f(); return nil }
+func (f handlerFunc) WithAttrs([]slog.Attr) slog.Handler        { return f }
+func (f handlerFunc) WithGroup(string) slog.Handler             { return f }
+
+// TestEarlyCancel checks that a check whose context has ended costs no instance.
+func TestEarlyCancel(t *testing.T) {
+	g := mustLoad(t, options(guest(allow).bytes()))
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := g.Check(ctx, text("x")); reasonOf(err) != ReasonCanceled {
+		t.Errorf("got %v", err)
+	}
+	i := <-g.pool.idle
+	defer g.pool.put(i)
+	if i.life.Err() != nil {
+		t.Error("the instance was stopped")
 	}
 }
 

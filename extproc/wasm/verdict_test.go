@@ -93,14 +93,3 @@ func FuzzVerdict(f *testing.F) {
 		}
 	})
 }
-
-func FuzzInspect(f *testing.F) {
-	f.Add(guest(allow).bytes())
-	f.Add(table(guest(allow), 0x70, 1, 1, 8).bytes())
-	f.Add([]byte("\x00asm\x01\x00\x00\x00\x04\x05\x01\x70\x01\xff\xff"))
-	f.Fuzz(func(t *testing.T, b []byte) {
-		if inspect(b) == nil && (len(b) < 8 || string(b[:4]) != moduleMagic) {
-			t.Error("accepted what is no module")
-		}
-	})
-}
