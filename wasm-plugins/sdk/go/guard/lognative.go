@@ -1,0 +1,6 @@
+//go:build !wasip1
+
+package guard
+
+// Log does nothing outside a gateway.
+func Log(Level, string) {}
