@@ -28,6 +28,7 @@ type plan struct {
 	body    string   // written by the upstream filter
 	guard   bool     // hold each response until its first chunk; turn a chunk with "error" in it into status 529
 	observe bool     // see the response's body
+	cut     string   // end the response at this text
 	answer  int      // refuse with this status before the body is read
 	replace string   // put this in place of the response's body
 }
@@ -131,6 +132,9 @@ func downstream(p plan, note *seen, m *pb.ProcessingRequest) []*pb.ProcessingRes
 		note.winner = attributes(m, "xds.cluster_name", "upstream.request_attempt_count", "response.code_details")
 		return one(respond(p))
 	case *pb.ProcessingRequest_ResponseBody:
+		if before, _, found := bytes.Cut(x.ResponseBody.Body, []byte(p.cut)); found && p.cut != "" {
+			return one(chunk(bytes.TrimSuffix(before, []byte("data: ")), true))
+		}
 		note.body.Write(x.ResponseBody.Body)
 		note.ended = note.ended || x.ResponseBody.EndOfStream
 		return one(chunk(x.ResponseBody.Body, x.ResponseBody.EndOfStream))

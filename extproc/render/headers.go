@@ -19,24 +19,21 @@ var held = []*typematcherv3.StringMatcher{exact(":status"), exact("content-type"
 
 // forged removes, before anything reads them, the headers by which a client could steer retries and routing.
 func forged() []*rulesv3.HeaderMutation {
-	return []*rulesv3.HeaderMutation{
-		remove(prefix("x-envoy-")),
-		remove(regex("x-attache-(try-.*|length)")),
-	}
+	return append(removePrefixes("x-envoy-", TryHeader), removeNames(LengthHeader)...)
 }
 
 // private removes what must not reach a provider: the client's way here, its cookies, and the words between client,
 // Envoy and gateway. All attempts share one header map and Envoy 1.39 still reads it to choose the next cluster, so
 // there x-envoy-attempt-count and the x-attache-try headers have to stay.
 func (b *builder) private() []*rulesv3.HeaderMutation {
-	all := []*rulesv3.HeaderMutation{
-		remove(regex("cookie|origin|referer|forwarded|via|x-real-ip")),
-		remove(prefix("x-forwarded-")), remove(prefix("sec-")), remove(prefix("helicone-")),
+	all := append(removeNames("cookie", "origin", "referer", "forwarded", "via", "x-real-ip"),
+		removePrefixes("x-forwarded-", "sec-", "helicone-")...)
+	if b.in.Version != Envoy139 {
+		return append(all, removePrefixes("x-attache-", "x-envoy-")...)
 	}
-	if b.in.Version == Envoy139 {
-		return append(all, remove(regex("x-attache-([^t].*|timeout)")), remove(regex("x-envoy-[^a].*")))
-	}
-	return append(all, remove(prefix("x-attache-")), remove(prefix("x-envoy-")))
+	all = append(all, removePrefixes("x-attache-property-", "x-envoy-external-", "x-envoy-internal")...)
+	return append(all, removeNames(LengthHeader, "x-attache-user", "x-attache-session", "x-attache-cache",
+		"x-attache-timeout", "x-attache-first-token")...)
 }
 
 // identity asks for bodies without compression: Envoy's usage filter and the gateway read them as they come.
@@ -55,9 +52,21 @@ func set(key, value string, action corev3.HeaderValueOption_HeaderAppendAction) 
 		Header: &corev3.HeaderValue{Key: key, Value: value}, AppendAction: action}}}
 }
 
-func remove(m *typematcherv3.StringMatcher) *rulesv3.HeaderMutation {
-	return &rulesv3.HeaderMutation{Action: &rulesv3.HeaderMutation_RemoveOnMatch_{
-		RemoveOnMatch: &rulesv3.HeaderMutation_RemoveOnMatch{KeyMatcher: m}}}
+func removeNames(names ...string) []*rulesv3.HeaderMutation {
+	var all []*rulesv3.HeaderMutation
+	for _, name := range names {
+		all = append(all, &rulesv3.HeaderMutation{Action: &rulesv3.HeaderMutation_Remove{Remove: name}})
+	}
+	return all
+}
+
+func removePrefixes(prefixes ...string) []*rulesv3.HeaderMutation {
+	var all []*rulesv3.HeaderMutation
+	for _, p := range prefixes {
+		all = append(all, &rulesv3.HeaderMutation{Action: &rulesv3.HeaderMutation_RemoveOnMatch_{
+			RemoveOnMatch: &rulesv3.HeaderMutation_RemoveOnMatch{KeyMatcher: prefix(p)}}})
+	}
+	return all
 }
 
 func exact(s string) *typematcherv3.StringMatcher {
@@ -66,9 +75,4 @@ func exact(s string) *typematcherv3.StringMatcher {
 
 func prefix(s string) *typematcherv3.StringMatcher {
 	return &typematcherv3.StringMatcher{MatchPattern: &typematcherv3.StringMatcher_Prefix{Prefix: s}}
-}
-
-func regex(s string) *typematcherv3.StringMatcher {
-	return &typematcherv3.StringMatcher{MatchPattern: &typematcherv3.StringMatcher_SafeRegex{
-		SafeRegex: &typematcherv3.RegexMatcher{Regex: s}}}
 }

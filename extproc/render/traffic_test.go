@@ -106,7 +106,7 @@ type answer struct {
 // open sends a chat request and returns with the response's headers.
 func (w *world) open(t *testing.T, body string, headers ...string) *http.Response {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	t.Cleanup(cancel)
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, w.envoy.URL+"/v1/chat/completions", strings.NewReader(body))
 	if err != nil {
@@ -297,6 +297,22 @@ func TestTruncatedBodyHasNoEnd(t *testing.T) {
 	})
 }
 
+func TestGatewayEndsAStream(t *testing.T) {
+	eachVersion(t, func(t *testing.T, version string) {
+		w := begin(t, version)
+		gone := make(chan struct{})
+		w.provider("a", streams([]string{"data: one\n\n", "data: stop\n\n"}, func(r *http.Request) {
+			stall(r)
+			close(gone)
+		}))
+		w.gateway.expect(plan{chain: []string{"a"}, observe: true, cut: "stop"})
+		if got := w.post(t, "{}"); got.err != nil || got.body != "data: one\n\n" {
+			t.Errorf("client got %q, %v, want a clean end after the first event", got.body, got.err)
+		}
+		<-gone
+	})
+}
+
 func TestUsageWithoutTheBody(t *testing.T) {
 	w := begin(t, render.Envoy140)
 	event := "data: " + `{"object":"chat.completion.chunk","model":"m","choices":[],"usage":{"prompt_tokens":11,"completion_tokens":7,"total_tokens":18}}` + "\n\n"
@@ -407,9 +423,10 @@ func TestHeadersOfTheClientAndOfTheProvider(t *testing.T) {
 			out.Header().Set("x-ratelimit-remaining", "9")
 			sends(200, "application/json", completion)(out, r)
 		})
-		w.gateway.expect(plan{chain: []string{"a"}})
+		w.gateway.expect(plan{chain: []string{"a"}, perTry: "5000"})
 		got := w.post(t, "{}", "x-attache-try-1", "b", "x-attache-length", "9", "x-envoy-attempt-count", "3", "x-envoy-max-retries", "9",
-			"X-Envoy-Retry-On", "5xx", "x-attache-user", "u", "x-attache-timeout", "5s", "cookie", "c=d", "x-forwarded-for", "10.1.2.3", "origin", "o",
+			"X-Envoy-Retry-On", "5xx", "x-attache-user", "u", "x-attache-timeout", "5s", "x-attache-session", "s", "x-attache-property-team", "t", "x-attache-cache", "no-store",
+			"x-attache-first-token", "1s", "cookie", "c=d", "x-forwarded-for", "10.1.2.3", "origin", "o",
 			"accept-encoding", "gzip, br", "user-agent", "sdk/1", "helicone-user-id", "h", "x-request-id", "mine")
 		note := w.gateway.noted()
 
