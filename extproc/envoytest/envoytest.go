@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -71,15 +72,28 @@ func launch(config []byte, o Options) (*Envoy, error) {
 		"--disable-hot-restart", "--concurrency", strconv.Itoa(max(1, o.Concurrency)),
 		"--log-level", "warning", "--component-log-level", "misc:error") // misc warns of every alpha extension, each time
 	e.cmd.Stdout, e.cmd.Stderr = e.log, e.log
-	if err := e.cmd.Start(); err != nil {
+	if err := e.start(); err != nil {
 		os.RemoveAll(dir)
 		return nil, err
 	}
-	go func() {
-		defer close(e.exited)
-		_ = e.cmd.Wait() // how it ended is in the log
-	}()
 	return e, nil
+}
+
+// start runs the process on a thread of its own, which lasts as long as the process: see dieWithParent.
+func (e *Envoy) start() error {
+	e.cmd.SysProcAttr = dieWithParent()
+	started := make(chan error)
+	go func() {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		defer close(e.exited)
+		err := e.cmd.Start()
+		started <- err
+		if err == nil {
+			_ = e.cmd.Wait() // how it ended is in the log
+		}
+	}()
+	return <-started
 }
 
 func (e *Envoy) adminFile() string { return filepath.Join(e.dir, "admin") }
