@@ -236,8 +236,9 @@ func (a *answer) deliver(c *choice) error {
 			a.emit(e)
 		}
 	}
+	before := len(c.calls)
 	for _, piece := range d.calls {
-		if err := a.piece(c, piece); err != nil {
+		if err := a.piece(c, piece, before); err != nil {
 			return err
 		}
 	}
@@ -255,9 +256,10 @@ func (a *answer) deliver(c *choice) error {
 	return nil
 }
 
-// piece emits what a delta says of a tool call.
-func (a *answer) piece(c *choice, p call) error {
-	n := c.ordinal(p)
+// piece emits what a delta says of a tool call. before is how many calls there
+// were when the delta began.
+func (a *answer) piece(c *choice, p call, before int) error {
+	n := c.ordinal(p, before)
 	if n < 0 {
 		if n = len(c.calls); n == maxCalls {
 			return a.in.Fail("has too many tool calls")
@@ -282,12 +284,14 @@ func (a *answer) piece(c *choice, p call) error {
 }
 
 // ordinal finds the call that a piece belongs to, -1 if it begins a new one.
-// Servers leave out the index, or give every call the same.
-func (c *choice) ordinal(p call) int {
+// Servers leave out the index or the id, or give every call the same. Two calls
+// that one delta names are two.
+func (c *choice) ordinal(p call, before int) int {
 	last := len(c.calls) - 1
 	for n := last; n >= 0; n-- {
 		b := c.calls[n]
 		switch {
+		case n >= before && p.name != "":
 		case p.index >= 0 && b.index != p.index:
 		case p.id != "" && b.id != "" && p.id != b.id && (p.name != "" || p.index < 0):
 		case p.index < 0 && p.id == "" && p.name != "":
