@@ -1,0 +1,74 @@
+# The commands of this repository. They need Go, Python 3 with pip, and curl.
+# What they install goes to .cache; examples and `make run` write below run.
+
+ENVOY       := 1.40.0
+ENVOYS      := $(ENVOY) 1.39.3
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.8.0
+FUZZTIME    := 10s
+
+SOURCES := bench envoy examples extproc policies wasm-plugins
+# The race detector needs a C compiler; without one the tests run all the same.
+RACE    := $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
+
+.PHONY: build run test lint bench examples golden fuzz clean envoy sdk
+
+build:
+	go build -o bin/attache ./extproc
+
+# Mock providers (or the real ones whose keys are in the environment), gateway
+# and Envoy, until Ctrl-C.
+run: build .cache/envoy-$(ENVOY)/envoy
+	@go build -o bin/mock ./bench/mock/cmd
+	@ENVOY=.cache/envoy-$(ENVOY)/envoy examples/run.sh
+
+test: envoy sdk
+	go test $(RACE) -timeout 15m ./...
+
+lint:
+	@files=$$(gofmt -l $(wildcard $(SOURCES))); [ -z "$$files" ] || { echo "gofmt would change:"; echo "$$files"; exit 1; }
+	go vet ./...
+	GOOS=wasip1 GOARCH=wasm go vet ./wasm-plugins/...
+	go run $(STATICCHECK) ./...
+	@if python3 -c 'import urllib.request as u; u.urlopen("https://vuln.go.dev/index/db.json", timeout=10)' 2>/dev/null; \
+	then echo go run $(GOVULNCHECK) ./...; go run $(GOVULNCHECK) ./...; \
+	else echo "govulncheck: left out, its database cannot be reached"; fi
+
+bench: build envoy
+	go run ./bench
+
+# Each example on the real Envoy, compared with its expected.txt.
+examples: build .cache/envoy-$(ENVOY)/envoy
+	@go build -o bin/mock ./bench/mock/cmd
+	@failed=; for e in examples/[0-9]*/run.sh; do $$e || failed="$$failed $$e"; done; \
+	[ -z "$$failed" ] || { echo "failed:$$failed"; exit 1; }
+
+# Writes what tests compare with anew: look at the difference before you commit.
+golden: envoy
+	go test $$(grep -rl --include='*_test.go' '"update"' $(SOURCES) | xargs -n1 dirname | sort -u | sed 's|^|./|') -update
+	UPDATE=1 $(MAKE) examples
+
+# Every fuzz target for FUZZTIME.
+fuzz:
+	@grep -r --include='*_test.go' '^func Fuzz' $(SOURCES) | sed 's|^\(.*\)/[^/]*:func \(Fuzz[^(]*\).*|\1 \2|' | sort | \
+	while read -r dir target; do \
+		echo "$$dir $$target"; \
+		go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "./$$dir" || exit 1; \
+	done
+
+clean:
+	rm -rf bin run .cache
+
+envoy: $(ENVOYS:%=.cache/envoy-%/envoy)
+
+.cache/envoy-%/envoy:
+	envoy/install.sh $*
+
+# The official Python SDKs, for tests: .cache/sdk/bin/python imports them.
+sdk: .cache/sdk/ready
+
+.cache/sdk/ready: extproc/testdata/sdk/requirements.txt
+	rm -rf .cache/sdk
+	python3 -m venv --without-pip .cache/sdk
+	python3 -m pip --python .cache/sdk/bin/python install --quiet --disable-pip-version-check -r $<
+	touch $@
