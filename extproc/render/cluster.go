@@ -84,25 +84,21 @@ func resolve(cluster *clusterv3.Cluster, at *corev3.Address, internet bool) {
 	cluster.ClusterDiscoveryType = &clusterv3.Cluster_Type{Type: kind}
 }
 
-// tls checks the certificate's chain against the CA bundle and its names against the provider's.
+// tls checks the certificate's chain against the CA bundle and its names against the provider's. An IP address is no
+// name to send (RFC 6066, section 3), but certificates can hold one.
 func (b *builder) tls(c Cluster) *tlsv3.UpstreamTlsContext {
-	name := cmp.Or(c.SNI, c.Host)
-	return &tlsv3.UpstreamTlsContext{Sni: name, CommonTlsContext: &tlsv3.CommonTlsContext{
+	name, sent, kind := cmp.Or(c.SNI, c.Host), "", tlsv3.SubjectAltNameMatcher_IP_ADDRESS
+	if net.ParseIP(name) == nil {
+		sent, kind = name, tlsv3.SubjectAltNameMatcher_DNS
+	}
+	return &tlsv3.UpstreamTlsContext{Sni: sent, CommonTlsContext: &tlsv3.CommonTlsContext{
 		TlsParams: &tlsv3.TlsParameters{
 			TlsMinimumProtocolVersion: tlsv3.TlsParameters_TLSv1_2, TlsMaximumProtocolVersion: tlsv3.TlsParameters_TLSv1_3},
 		ValidationContextType: &tlsv3.CommonTlsContext_ValidationContext{ValidationContext: &tlsv3.CertificateValidationContext{
-			TrustedCa: &corev3.DataSource{Specifier: &corev3.DataSource_Filename{Filename: b.in.CABundle}},
-			MatchTypedSubjectAltNames: []*tlsv3.SubjectAltNameMatcher{{
-				SanType: sanType(name), Matcher: exact(name)}},
+			TrustedCa:                 &corev3.DataSource{Specifier: &corev3.DataSource_Filename{Filename: b.in.CABundle}},
+			MatchTypedSubjectAltNames: []*tlsv3.SubjectAltNameMatcher{{SanType: kind, Matcher: exact(name)}},
 		}},
 	}}
-}
-
-func sanType(name string) tlsv3.SubjectAltNameMatcher_SanType {
-	if net.ParseIP(name) != nil {
-		return tlsv3.SubjectAltNameMatcher_IP_ADDRESS
-	}
-	return tlsv3.SubjectAltNameMatcher_DNS
 }
 
 // attemptFilters run once for each attempt; responses pass them in reverse order. The usage filter comes first, so last

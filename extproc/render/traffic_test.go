@@ -479,16 +479,22 @@ func TestTLS(t *testing.T) {
 		}
 		w := begin(t, version, func(in *render.Input) {
 			in.CABundle = writePEM(t, server.Certificate())
-			in.Clusters = []render.Cluster{secure("good", "example.com"), secure("other", "example.org")}
+			in.Clusters = []render.Cluster{secure("name", "example.com"), secure("address", ""), secure("other", "example.org")}
 		})
-		w.gateway.expect(plan{chain: []string{"good"}})
-		if got := w.post(t, "{}"); got.status != 200 || protocol.Load() != "HTTP/2.0 example.com" {
-			t.Errorf("%d over %v, want 200 over HTTP/2 with the name", got.status, protocol.Load())
-		}
-		protocol.Store("")
-		w.gateway.expect(plan{chain: []string{"other"}})
-		if got := w.post(t, "{}"); got.status != 503 || protocol.Load() != "" {
-			t.Errorf("%d over %v, want the certificate for another name refused", got.status, protocol.Load())
+		for _, c := range []struct {
+			cluster string
+			status  int
+			seen    string // by the provider
+		}{
+			{"name", 200, "HTTP/2.0 example.com"},
+			{"address", 200, "HTTP/2.0 "},
+			{"other", 503, ""}, // the certificate is for other names
+		} {
+			protocol.Store("")
+			w.gateway.expect(plan{chain: []string{c.cluster}})
+			if got := w.post(t, "{}"); got.status != c.status || protocol.Load() != c.seen {
+				t.Errorf("%s: %d over %q, want %d over %q", c.cluster, got.status, protocol.Load(), c.status, c.seen)
+			}
 		}
 	})
 }
