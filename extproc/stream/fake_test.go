@@ -11,6 +11,7 @@ import (
 	extproc "github.com/envoyproxy/go-control-plane/envoy/service/ext_proc/v3"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/metadata"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/structpb"
 
 	"github.com/attache-gateway/attache/extproc/auth"
@@ -44,7 +45,8 @@ func (s *script) Recv() (*extproc.ProcessingRequest, error) {
 func (s *script) Send(r *extproc.ProcessingResponse) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.replies = append(s.replies, r)
+	// The server uses its buffers again, as it may: gRPC has sent them.
+	s.replies = append(s.replies, proto.Clone(r).(*extproc.ProcessingResponse))
 	return nil
 }
 
@@ -64,7 +66,7 @@ func headers(kv ...string) *extproc.HttpHeaders {
 }
 
 func requestHeaders(end bool, kv ...string) *extproc.ProcessingRequest {
-	h := headers(append([]string{":method", "POST", ":path", "/v1/chat/completions"}, kv...)...)
+	h := headers(append(kv, ":method", "POST", ":path", "/v1/chat/completions")...)
 	h.EndOfStream = end
 	return &extproc.ProcessingRequest{Request: &extproc.ProcessingRequest_RequestHeaders{RequestHeaders: h}}
 }
@@ -142,3 +144,52 @@ func newServer(t testing.TB, change func(*gateway.Options)) (*Server, *shelf) {
 	}
 	return &Server{Gateway: gateway.NewHolder(g)}, records
 }
+
+// A dialogue is a conversation that a test has step by step.
+type dialogue struct {
+	grpc.ServerStream
+	ctx  context.Context
+	in   chan *extproc.ProcessingRequest
+	out  chan *extproc.ProcessingResponse
+	done chan error
+}
+
+func dial(srv *Server, side string) *dialogue {
+	d := &dialogue{
+		ctx: metadata.NewIncomingContext(context.Background(), metadata.Pairs("x-attache-side", side)),
+		in:  make(chan *extproc.ProcessingRequest), out: make(chan *extproc.ProcessingResponse), done: make(chan error, 1),
+	}
+	go func() { d.done <- srv.Process(d) }()
+	return d
+}
+
+func (d *dialogue) Context() context.Context { return d.ctx }
+
+func (d *dialogue) Recv() (*extproc.ProcessingRequest, error) {
+	m, ok := <-d.in
+	if !ok {
+		return nil, io.EOF
+	}
+	return m, nil
+}
+
+func (d *dialogue) Send(r *extproc.ProcessingResponse) error { d.out <- r; return nil }
+
+// say sends a message and returns the reply.
+func (d *dialogue) say(t *testing.T, m *extproc.ProcessingRequest) *extproc.ProcessingResponse {
+	t.Helper()
+	select {
+	case d.in <- m:
+	case err := <-d.done:
+		t.Fatalf("the server ended the stream: %v", err)
+	}
+	select {
+	case r := <-d.out:
+		return r
+	case err := <-d.done:
+		t.Fatalf("the server ended the stream without a reply: %v", err)
+	}
+	return nil
+}
+
+func (d *dialogue) hangUp() error { close(d.in); return <-d.done }
