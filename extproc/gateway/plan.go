@@ -33,6 +33,9 @@ type Upstream struct {
 	Length int    // of the body, in bytes
 }
 
+// maxAttempts bounds a plan. Envoy 1.39 has as many slots for clusters.
+const maxAttempts = 8
+
 // send makes the plan and the request for its first attempt.
 func (x *Exchange) send(r *llm.Request, targets []*target, s Settings) (*llm.Answer, *Forward) {
 	p := &plan{strip: stripped(x.head)}
@@ -45,7 +48,7 @@ func (x *Exchange) send(r *llm.Request, targets []*target, s Settings) (*llm.Ans
 			x.warn(fmt.Sprintf("target %s left out: %s", t, clientMessage(err)))
 			continue
 		}
-		for range s.Retries + 1 {
+		for range min(s.Retries+1, maxAttempts-len(p.steps)) {
 			p.steps = append(p.steps, step{target: t, cluster: RetryCluster(t.Name), wire: wire})
 		}
 	}

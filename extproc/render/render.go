@@ -42,7 +42,7 @@ const (
 	// RetrySuffix turns a provider's name into the name of its cluster for later attempts.
 	RetrySuffix = ".retry"
 	// MaxAttempts bounds the attempts of one exchange.
-	MaxAttempts = 6
+	MaxAttempts = 8
 )
 
 // Versions of Envoy that Input.Version may name.
