@@ -71,7 +71,7 @@ func (c *inputCounter) text(s string) {
 func (x *Exchange) countTokens(r *llm.Request) *llm.Answer {
 	n := inputTokens(r, false)
 	x.record.Status = 200
-	x.record.Usage.Input, x.record.Counted = n, true
+	x.record.Counted = true
 	body := append(strconv.AppendInt([]byte(`{"input_tokens":`), n, 10), '}')
 	header := append(x.ownHeaders(), llm.Header{Name: "x-attache-counted", Value: "estimate"})
 	return &llm.Answer{Status: 200, Type: "application/json", Header: header, Body: body}

@@ -105,6 +105,9 @@ func (x *Exchange) settle(gone bool) {
 			r.Usage.Input = x.estimate()
 		}
 	}
+	if r.Op == llm.OpCountTokens { // a question about tokens uses none
+		r.Usage = llm.Usage{}
+	}
 	if resp.priced {
 		r.CostNano = resp.price.Cost(r.Usage)
 	}

@@ -46,6 +46,7 @@ type Output struct {
 type response struct {
 	step
 	meter
+	req   *llm.Request // as the client asked, without its prompt if it is a stream
 	dec   dialect.Decoder
 	enc   dialect.Encoder // nil: the provider's own bytes are passed on
 	head  []llm.Header    // of the provider's response
@@ -71,7 +72,7 @@ func (x *Exchange) Respond(n, status int, head []llm.Header, empty bool) (Respon
 	st := x.plan.steps[n-1]
 	x.won(n, st, status)
 	req := x.freed()
-	r := &response{step: st, head: head, mode: ModeWhole}
+	r := &response{step: st, req: req, head: head, mode: ModeWhole}
 	x.resp = r
 	x.record.Status = status
 	if status >= 400 {
@@ -133,6 +134,9 @@ func (x *Exchange) won(n int, st step, status int) {
 	}
 	x.attempts[n-1].Result = strconv.Itoa(status)
 	x.tried = n
+	if st.wire != nil {
+		x.record.Warnings = append(x.record.Warnings, st.wire.Warnings...)
+	}
 }
 
 // Chunk turns bytes of the provider into bytes for the client. It never fails:
@@ -147,10 +151,10 @@ func (x *Exchange) Chunk(p []byte, eos bool) Output {
 	}
 	frames, err := r.dec.Decode(p, eos)
 	r.out = r.out[:0]
-	for _, f := range frames {
+	for _, f := range frames { // those before an error are good
 		r.meter.take(x, f.Events)
-		if err == nil {
-			err = r.write(f)
+		if werr := r.write(f); werr != nil {
+			return x.broken(werr)
 		}
 	}
 	if err != nil {
@@ -205,9 +209,6 @@ func (x *Exchange) broken(err error) Output {
 // truncated ends a response that the provider did not finish.
 func (x *Exchange) truncated() Output {
 	x.record.Truncated = true
-	if x.resp.enc == nil { // the client gets what the provider sent
-		return x.release(true)
-	}
 	return x.stop(&llm.Error{Status: 502, Code: llm.CodeUpstreamError, Message: "the provider's response ended before it was complete"})
 }
 
@@ -220,10 +221,11 @@ func (x *Exchange) stop(e *llm.Error) Output {
 		return x.errorOutput(e)
 	}
 	r.ended = true
-	if r.enc == nil {
-		return Output{Body: r.out, End: true}
+	enc := r.enc
+	if enc == nil { // the provider's bytes may have ended inside an event
+		enc, r.out = x.wire.NewEncoder(r.req), append(r.out, "\n\n"...)
 	}
-	out, err := r.enc.Encode(r.out, []llm.Event{{Kind: llm.EventError, Err: e}})
+	out, err := enc.Encode(r.out, []llm.Event{{Kind: llm.EventError, Err: e}})
 	if err != nil {
 		x.record.Detail = err.Error()
 	}
@@ -256,16 +258,14 @@ func (x *Exchange) errorBody(p []byte) Output {
 
 // LocalReply returns the answer for a response that Envoy made itself.
 func (x *Exchange) LocalReply(status int) *llm.Answer {
-	e := &llm.Error{Status: status, Code: llm.CodeUpstreamError, Message: "no provider could be reached"}
+	e := &llm.Error{Status: 502, Code: llm.CodeUpstreamError, Message: "no provider could be reached"}
 	switch status {
 	case 408:
-		e.Code, e.Message = llm.CodeInvalidRequest, "the request took too long to arrive"
+		e = &llm.Error{Status: 408, Code: llm.CodeInvalidRequest, Message: "the request took too long to arrive"}
 	case 413:
-		e.Code, e.Message = llm.CodeTooLarge, "the request is larger than the gateway allows"
+		e = &llm.Error{Status: 413, Code: llm.CodeTooLarge, Message: "the request is larger than the gateway allows"}
 	case 504:
-		e.Code, e.Message = llm.CodeUpstreamTimeout, "no provider answered in time"
-	case 503:
-		e.Status = 502
+		e = &llm.Error{Status: 504, Code: llm.CodeUpstreamTimeout, Message: "no provider answered in time"}
 	}
 	x.mu.Lock()
 	x.tried = len(x.attempts)
