@@ -152,8 +152,7 @@ func scrub(s string) string {
 	return s
 }
 
-// A stream that ends early is an error for a client of another dialect, and
-// what the provider sent for one of the same. The record knows in both cases.
+// A stream that ends early ends in an error, behind all that the provider sent.
 func TestTruncated(t *testing.T) {
 	for _, tt := range []struct{ model, stream, end string }{
 		{"a/m", openaiStream, `data: {"id":"1","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"delta":{},"fin`},
@@ -166,10 +165,10 @@ func TestTruncated(t *testing.T) {
 				t.Errorf("%s from %s: record %+v", client, tt.model, r)
 			}
 			same := (client == llm.OpenAI) == (tt.model == "a/m")
-			if same && body != cut {
+			if same && !strings.HasPrefix(body, cut) {
 				t.Errorf("%s from %s: got %s", client, tt.model, body)
 			}
-			if !same && !strings.Contains(body, `"error"`) || strings.Contains(body, "[DONE]") || strings.Contains(body, "message_stop") {
+			if !strings.Contains(body, `"error"`) || strings.Contains(body, "[DONE]") || strings.Contains(body, "message_stop") {
 				t.Errorf("%s from %s: a clean end:\n%s", client, tt.model, body)
 			}
 		}
