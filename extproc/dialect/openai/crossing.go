@@ -65,9 +65,12 @@ func (w *writer) checkExtra() error {
 	return nil
 }
 
-// serviceTiers maps Anthropic's tiers to OpenAI's. A tier that both know is the
-// same.
-var serviceTiers = map[string]string{"auto": "auto", "standard_only": "default"}
+// serviceTiers maps the tiers of all dialects to OpenAI's.
+var serviceTiers = map[string]string{
+	"auto": "auto", "default": "default", "flex": "flex", "priority": "priority",
+	"standard_only": "default", // Anthropic
+	"standard":      "default", // Gemini
+}
 
 // efforts are the levels of reasoning_effort.
 var efforts = map[string]bool{

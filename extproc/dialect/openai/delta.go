@@ -32,9 +32,10 @@ type call struct {
 
 // choice is what is known of one of several answers.
 type choice struct {
-	index int
-	calls []*begunCall
-	done  bool // EventFinish is out
+	index    int
+	calls    []*begunCall
+	thinking bool // reasoning is out whose signature is not
+	done     bool // EventFinish is out
 }
 
 // begunCall is a tool call whose pieces come one by one. Its place in
@@ -229,12 +230,19 @@ func (a *answer) deliver(c *choice) error {
 	d := &a.delta
 	if d.reasoning != "" && !d.text {
 		a.emit(llm.Event{Kind: llm.EventReasoning, Choice: c.index, Text: d.reasoning})
+		c.thinking = true
 	}
-	for _, list := range [...][]llm.Event{d.blocks, d.content} {
-		for _, e := range list {
-			e.Choice = c.index
-			a.emit(e)
+	for i, e := range d.blocks {
+		if e.Kind == llm.EventReasoning && c.thinking && i+1 < len(d.blocks) && d.blocks[i+1].Kind == llm.EventSignature {
+			continue // the signature repeats the text that came before it
 		}
+		e.Choice = c.index
+		a.emit(e)
+		c.thinking = e.Kind == llm.EventReasoning
+	}
+	for _, e := range d.content {
+		e.Choice = c.index
+		a.emit(e)
 	}
 	before := len(c.calls)
 	for _, piece := range d.calls {
@@ -249,7 +257,6 @@ func (a *answer) deliver(c *choice) error {
 	case "":
 	case "error", "insufficient_system_resource":
 		a.fault.found = true
-		a.fault.message = "the provider ended the answer with an error"
 	default:
 		a.finish(c, d.finish)
 	}

@@ -70,7 +70,24 @@ type chunks struct {
 type written struct {
 	index    int
 	calls    []bool // whether the call has arguments
+	thoughts []byte // of the open block, for its signature
 	finished bool
+}
+
+// maxThoughts bounds what is kept of a block of reasoning until its signature
+// comes, in bytes. Of a longer one the client gets the signature alone.
+const maxThoughts = 1 << 20
+
+// think keeps the text of a block of reasoning. A client sends a block back with
+// its text and signature together; it has them in a stream's deltas too, so
+// that it need not know how to join them.
+func (w *written) think(e *llm.Event) {
+	switch {
+	case e.Kind != llm.EventReasoning || len(w.thoughts)+len(e.Text) > maxThoughts:
+		w.thoughts = w.thoughts[:0]
+	default:
+		w.thoughts = append(w.thoughts, e.Text...)
+	}
 }
 
 // MediaType is the content-type of what is written.
@@ -92,7 +109,7 @@ func (c *chunks) event(dst []byte, e *llm.Event) []byte {
 		return c.begin(dst, e)
 	case llm.EventPing:
 		return append(dst, ": ping\n\n"...)
-	case llm.EventBlockEnd, llm.EventOther, llm.EventVector:
+	case llm.EventOther, llm.EventVector:
 		return dst
 	case llm.EventUsage:
 		c.usage, c.counted = e.Usage, true
@@ -108,6 +125,9 @@ func (c *chunks) event(dst []byte, e *llm.Event) []byte {
 	switch e.Kind {
 	case llm.EventFinish:
 		return c.finish(dst, w, e.Reason)
+	case llm.EventBlockEnd:
+		w.thoughts = w.thoughts[:0]
+		return dst
 	case llm.EventToolStart:
 		for len(w.calls) <= e.Tool {
 			w.calls = append(w.calls, false)
@@ -123,7 +143,13 @@ func (c *chunks) event(dst []byte, e *llm.Event) []byte {
 		}
 	}
 	dst = c.open(dst, e.Choice)
-	dst = appendDelta(dst, e)
+	if e.Kind == llm.EventSignature {
+		dst = append(dst, `{"thinking_blocks":[`...)
+		dst = append(appendThinking(dst, string(w.thoughts), e.Text), "]}"...)
+	} else {
+		dst = appendDelta(dst, e)
+	}
+	w.think(e)
 	return c.close(dst, "null")
 }
 
@@ -212,9 +238,6 @@ func appendDelta(dst []byte, e *llm.Event) []byte {
 		return append(jsonx.AppendString(append(dst, `{"refusal":`...), e.Text), '}')
 	case llm.EventReasoning:
 		return append(jsonx.AppendString(append(dst, `{"reasoning_content":`...), e.Text), '}')
-	case llm.EventSignature:
-		dst = append(dst, `{"thinking_blocks":[`...)
-		return append(appendThinking(dst, "", e.Text), "]}"...)
 	case llm.EventRedacted:
 		dst = append(dst, `{"thinking_blocks":[`...)
 		return append(appendRedacted(dst, e.Text), "]}"...)

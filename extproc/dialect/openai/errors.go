@@ -183,7 +183,11 @@ func (f *fault) error(status int) *llm.Error {
 	if e.Code == "" {
 		e.Code = codeOf(e.Status)
 	}
-	if e.Message == "" {
+	switch {
+	case e.Message != "":
+	case status == 0:
+		e.Message = "the provider ended the answer with an error"
+	default:
 		e.Message = fmt.Sprintf("the provider answered with status %d", e.Status)
 	}
 	if e.Status < 500 && tooLong(e.Message) {

@@ -68,28 +68,28 @@ func (in *reading) messageMember(m *message, name []byte) (err error) {
 // turn gives a message its canonical form.
 func (in *reading) turn(m *message) error {
 	q := in.req
-	add := func(role llm.Role, parts []llm.Part) {
+	add := func(role llm.Role, name string, parts ...llm.Part) {
 		in.begun = true
-		q.Messages = append(q.Messages, llm.Message{Role: role, Name: m.name, Parts: parts})
+		q.Messages = append(q.Messages, llm.Message{Role: role, Name: name, Parts: parts})
 	}
 	switch m.role {
 	case "system", "developer":
 		if in.begun {
-			add(llm.RoleSystem, m.content)
+			add(llm.RoleSystem, m.name, m.content...)
 		} else {
 			q.System = append(q.System, m.content...)
 		}
 	case "user":
-		add(llm.RoleUser, m.content)
+		add(llm.RoleUser, m.name, m.content...)
 	case "assistant":
-		add(llm.RoleAssistant, m.assistant())
+		add(llm.RoleAssistant, m.name, m.assistant()...)
 	case "tool":
 		if m.callID == "" && m.content == nil {
 			return in.missing("tool_call_id")
 		}
-		add(llm.RoleUser, []llm.Part{{Kind: llm.PartToolResult, ID: m.callID, Name: m.name, Parts: m.content}})
+		add(llm.RoleUser, "", llm.Part{Kind: llm.PartToolResult, ID: m.callID, Name: m.name, Parts: m.content})
 	case "function":
-		add(llm.RoleUser, []llm.Part{{Kind: llm.PartOther, Type: "function", Name: m.name, Parts: m.content}})
+		add(llm.RoleUser, "", llm.Part{Kind: llm.PartOther, Type: "function", Name: m.name, Parts: m.content})
 	case "":
 		return in.missing("role")
 	default:
