@@ -103,7 +103,10 @@ func (r *Reader) Kind() Kind {
 
 // Object reads an object and calls fn before each value, which fn must read.
 // The name is valid until fn returns; write switch string(name).
-func (r *Reader) Object(fn func(name []byte) error) error {
+func (r *Reader) Object(fn func(name []byte) error) error { return r.object(true, fn) }
+
+// object reads an object. fold makes names that differ only in case the same.
+func (r *Reader) object(fold bool, fn func(name []byte) error) error {
 	if err := r.open(Object); err != nil {
 		return err
 	}
@@ -111,10 +114,10 @@ func (r *Reader) Object(fn func(name []byte) error) error {
 	for n := 0; ; n++ {
 		more, err := r.next('}', n)
 		if err != nil || !more {
-			r.closeObject(first, true)
+			r.closeObject(first, fold)
 			return err
 		}
-		name, err := r.name(first, true)
+		name, err := r.name(first, fold)
 		if err != nil {
 			return err
 		}

@@ -26,7 +26,7 @@ func (r *Reader) Skip() (llm.Span, error) {
 	var err error
 	switch kind {
 	case Object:
-		err = r.skipObject()
+		err = r.object(false, func([]byte) error { _, err := r.Skip(); return err })
 	case Array:
 		err = r.Array(func(int) error { _, err := r.Skip(); return err })
 	case String:
@@ -48,28 +48,6 @@ func (r *Reader) Raw() ([]byte, error) {
 		return nil, err
 	}
 	return r.buf[at.Start:at.End], nil
-}
-
-func (r *Reader) skipObject() error {
-	if err := r.open(Object); err != nil {
-		return err
-	}
-	first := len(r.keys)
-	for n := 0; ; n++ {
-		more, err := r.next('}', n)
-		if err != nil || !more {
-			r.closeObject(first, false)
-			return err
-		}
-		name, err := r.name(first, false)
-		if err != nil {
-			return err
-		}
-		r.path[r.depth-1] = step{name: name}
-		if _, err := r.Skip(); err != nil {
-			return err
-		}
-	}
 }
 
 // name reads a member's name and the colon, and refuses one that the object,
