@@ -12,7 +12,7 @@ type Kind uint8
 // closes the one that is open, for formats that mark their ends, so that two
 // texts in a row stay two.
 const (
-	EventStart     Kind = iota // ID, Model, Created
+	EventStart     Kind = iota // ID, Model, Created; Usage as far as it is known by then
 	EventText                  // Text
 	EventReasoning             // Text
 	EventSignature             // Text: of the reasoning before it
@@ -22,7 +22,7 @@ const (
 	EventToolArgs              // Tool, Text: a piece of the arguments' JSON text
 	EventBlockEnd              // closes the open block
 	EventUsage                 // Usage: all counts so far; replaces earlier reports
-	EventFinish                // Reason, Stop
+	EventFinish                // Reason, Stop; Text: the explanation of a refusal
 	EventError                 // Err: the response ends here, broken
 	EventPing                  // nothing happened, but the provider is there
 	EventOther                 // content that has no canonical form; Text names its type

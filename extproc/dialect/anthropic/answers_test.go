@@ -24,9 +24,10 @@ func brief(stream []byte) string {
 			Block struct{ Type, ID, Name, Data string } `json:"content_block"`
 			Delta struct {
 				Type, Text, Thinking, Signature string
-				JSON                            string `json:"partial_json"`
-				Reason                          string `json:"stop_reason"`
-				Stop                            string `json:"stop_sequence"`
+				JSON                            string                       `json:"partial_json"`
+				Reason                          string                       `json:"stop_reason"`
+				Stop                            string                       `json:"stop_sequence"`
+				Details                         struct{ Explanation string } `json:"stop_details"`
 			}
 			Error struct{ Type, Message string }
 		}
@@ -42,7 +43,7 @@ func brief(stream []byte) string {
 		case "content_block_stop":
 			out = append(out, "-")
 		case "message_delta":
-			out = append(out, strings.TrimSpace(d.Reason+" "+d.Stop))
+			out = append(out, strings.TrimSpace(d.Reason+" "+d.Stop+d.Details.Explanation))
 		case "error":
 			out = append(out, "error "+e.Error.Type)
 		default:
@@ -110,6 +111,7 @@ func TestStream(t *testing.T) {
 		{"refusal in words", []llm.Event{start(), say(llm.EventRefusal, "no"), finish(llm.FinishStop), end}, "message_start | 0:text | +no | - | refusal | message_stop"},
 		{"filtered", []llm.Event{start(), finish(llm.FinishContentFilter), end}, "message_start | refusal | message_stop"},
 		{"context full", []llm.Event{start(), finish(llm.FinishContext), end}, "message_start | model_context_window_exceeded | message_stop"},
+		{"refusal with its reason", []llm.Event{start(), {Kind: llm.EventFinish, Reason: llm.FinishRefusal, Text: "why"}, end}, "message_start | refusal why | message_stop"},
 		{"stop sequence", []llm.Event{start(), {Kind: llm.EventFinish, Reason: llm.FinishStopSequence, Stop: "X"}, end}, "message_start | stop_sequence X | message_stop"},
 		{"error", []llm.Event{start(), say(llm.EventText, "a"), {Kind: llm.EventError, Err: &llm.Error{Status: 529}}, say(llm.EventText, "b"), end},
 			"message_start | 0:text | +a | error overloaded_error"},

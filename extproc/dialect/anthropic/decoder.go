@@ -48,21 +48,28 @@ func (d *decoder) Decode(chunk []byte, eos bool) ([]dialect.Frame, error) {
 	if d.stream == nil {
 		return d.unary(chunk, eos)
 	}
-	err := d.stream.Split(chunk, eos, func(ev sse.Event) error {
-		first := len(d.events)
-		if err := d.event(ev.Data); err != nil {
-			return err
-		}
-		d.frames = append(d.frames, dialect.Frame{Raw: ev.Raw, Events: d.events[first:len(d.events):len(d.events)]})
-		return nil
-	})
+	err := d.stream.Split(chunk, eos, d.frame)
 	switch {
 	case errors.Is(err, sse.ErrTooLong):
-		return nil, tooLarge()
+		return d.frames, tooLarge()
 	case err != nil:
-		return nil, notOurs()
+		return d.frames, notOurs()
 	}
 	return d.frames, nil
+}
+
+// frame reads one event of a stream. One that the end of the stream cuts inside
+// a line says nothing: that the stream is not complete is found out anyway.
+func (d *decoder) frame(ev sse.Event) error {
+	first := len(d.events)
+	if err := d.event(ev.Data); err != nil {
+		if line := ev.Raw[len(ev.Raw)-1]; line == '\n' || line == '\r' {
+			return err
+		}
+		d.events = d.events[:first]
+	}
+	d.frames = append(d.frames, dialect.Frame{Raw: ev.Raw, Events: d.events[first:len(d.events):len(d.events)]})
+	return nil
 }
 
 // unary waits for the whole body, which becomes one frame.

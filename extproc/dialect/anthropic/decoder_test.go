@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -98,6 +99,7 @@ func TestDecodeResponses(t *testing.T) {
 	}{
 		{"no end", sseType, start, []llm.Kind{llm.EventStart, llm.EventUsage}},
 		{"no last blank line", sseType, start + `data: {"type":"message_stop"}`, []llm.Kind{llm.EventStart, llm.EventUsage, llm.EventEnd}},
+		{"cut inside an event", sseType, start + `data: {"type":"mess`, []llm.Kind{llm.EventStart, llm.EventUsage}},
 		{"CRLF and comments", sseType, ": hello\r\n\r\ndata:{\"type\":\"ping\"}\r\n\r\n", []llm.Kind{llm.EventPing}},
 		{"new kinds of events, blocks and deltas", sseType, data(
 			`{"type":"new"}`,
@@ -172,6 +174,33 @@ func TestCountTokens(t *testing.T) {
 	}
 	if _, err := decodeAll(t, llm.OpCountTokens, jsonType, [][]byte{[]byte(`{"tokens":17}`)}); err == nil {
 		t.Error("a count without a count was taken")
+	}
+}
+
+// What came before a broken event is not lost, however the body is cut.
+func TestBrokenEvent(t *testing.T) {
+	body := []byte("data: {\"type\":\"ping\"}\n\ndata: {\n\n")
+	for i := range body {
+		d := New().NewDecoder(llm.OpChat, sseType, 100)
+		a, err1 := d.Decode(body[:i], false)
+		n := len(a)
+		b, err2 := d.Decode(body[i:], true)
+		if n+len(b) != 1 || err1 == nil && err2 == nil {
+			t.Errorf("cut at %d: %d and %d frames, %v, %v", i, n, len(b), err1, err2)
+		}
+	}
+}
+
+func TestRefusalDetails(t *testing.T) {
+	for mediaType, body := range map[string]string{
+		jsonType: `{"type":"message","content":[],"stop_details":{"type":"refusal","category":"x","explanation":"why"},"stop_reason":"refusal"}`,
+		sseType:  `data: {"type":"message_delta","delta":{"stop_reason":"refusal","stop_details":{"explanation":"why"}}}` + "\n\n",
+	} {
+		events, err := decodeAll(t, llm.OpChat, mediaType, [][]byte{[]byte(body)})
+		want := llm.Event{Kind: llm.EventFinish, Reason: llm.FinishRefusal, Text: "why"}
+		if err != nil || !slices.Contains(events, want) {
+			t.Errorf("%s: got %+v, %v", mediaType, events, err)
+		}
 	}
 }
 

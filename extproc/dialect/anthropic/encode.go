@@ -65,6 +65,7 @@ type requestEncoder struct {
 	warnings []string
 	marks    int // cache marks that may still be written; negative: to be skipped
 	thinks   thinking
+	asked    bool // the instructions were made the user's turn
 }
 
 // warn records something that was left out or changed, once.

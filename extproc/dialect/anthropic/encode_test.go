@@ -104,6 +104,10 @@ func TestEncodeRequest(t *testing.T) {
 			path: []any{"messages"}, want: `[{"role":"user","content":[{"type":"text","text":"a"}]}]`, warn: "messages: ",
 		},
 		{
+			name: "system alone is not said twice", req: llm.Request{System: []llm.Part{text("a")}, Messages: []llm.Message{user(text(""))}},
+			path: []any{"system"}, warn: "messages: ",
+		},
+		{
 			name: "system between turns", req: llm.Request{Messages: []llm.Message{user(text("a")), {Role: llm.RoleSystem, Parts: []llm.Part{text("b")}}}},
 			path: []any{"messages"}, want: `[{"role":"user","content":[{"type":"text","text":"a"},{"type":"text","text":"<system>\nb\n</system>"}]}]`,
 		},

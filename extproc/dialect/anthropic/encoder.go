@@ -74,13 +74,20 @@ func (a *answer) stopReason() string {
 	return "end_turn"
 }
 
-// appendStop writes stop_reason and stop_sequence as members.
+// appendStop writes why the message stopped, as members.
 func (a *answer) appendStop(dst []byte) []byte {
 	dst = append(append(append(dst, `"stop_reason":"`...), a.stopReason()...), '"')
+	dst = append(dst, `,"stop_sequence":`...)
 	if a.finish.Stop == "" {
-		return append(dst, `,"stop_sequence":null`...)
+		dst = append(dst, "null"...)
+	} else {
+		dst = jsonx.AppendString(dst, a.finish.Stop)
 	}
-	return jsonx.AppendString(append(dst, `,"stop_sequence":`...), a.finish.Stop)
+	if a.finish.Text != "" {
+		dst = append(dst, `,"stop_details":{"type":"refusal","category":null,"explanation":`...)
+		dst = append(jsonx.AppendString(dst, a.finish.Text), '}')
+	}
+	return dst
 }
 
 // appendUsage writes counts as this API has them: input without cached tokens.

@@ -42,18 +42,13 @@ func (d *decoder) message(whole bool) error {
 				hasContent = true
 				return d.content()
 			}
-		case "stop_reason":
-			return d.str(&stop.reason)
-		case "stop_sequence":
-			return d.str(&stop.sequence)
 		case "usage":
 			if d.Kind() == jsonx.Object {
 				hasUsage = true
 				return d.readUsage()
 			}
 		}
-		_, err = d.Skip()
-		return err
+		return d.ending(&stop, string(name))
 	})
 	if err != nil {
 		return err
@@ -71,7 +66,29 @@ func (d *decoder) message(whole bool) error {
 }
 
 // An ending is why a message stopped.
-type ending struct{ reason, sequence string }
+type ending struct{ reason, sequence, explanation string }
+
+// ending reads a member that may say so.
+func (d *decoder) ending(e *ending, name string) error {
+	switch name {
+	case "stop_reason":
+		return d.str(&e.reason)
+	case "stop_sequence":
+		return d.str(&e.sequence)
+	case "stop_details":
+		if d.Kind() == jsonx.Object {
+			return d.Object(func(name []byte) error {
+				if string(name) == "explanation" {
+					return d.str(&e.explanation)
+				}
+				_, err := d.Skip()
+				return err
+			})
+		}
+	}
+	_, err := d.Skip()
+	return err
+}
 
 func (d *decoder) finish(e ending) {
 	if e.reason == "" {
@@ -81,7 +98,7 @@ func (d *decoder) finish(e ending) {
 	if !ok {
 		reason = llm.FinishStop
 	}
-	d.emit(llm.Event{Kind: llm.EventFinish, Reason: reason, Stop: e.sequence})
+	d.emit(llm.Event{Kind: llm.EventFinish, Reason: reason, Stop: e.sequence, Text: e.explanation})
 }
 
 func (d *decoder) content() error {
@@ -208,16 +225,7 @@ func (d *decoder) messageDelta() error {
 	err := d.Object(func(name []byte) (err error) {
 		switch {
 		case string(name) == "delta" && d.Kind() == jsonx.Object:
-			err = d.Object(func(name []byte) error {
-				switch string(name) {
-				case "stop_reason":
-					return d.str(&stop.reason)
-				case "stop_sequence":
-					return d.str(&stop.sequence)
-				}
-				_, err := d.Skip()
-				return err
-			})
+			err = d.Object(func(name []byte) error { return d.ending(&stop, string(name)) })
 		case string(name) == "usage" && d.Kind() == jsonx.Object:
 			hasUsage = true
 			err = d.readUsage()

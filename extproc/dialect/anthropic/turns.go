@@ -95,6 +95,7 @@ func (e *requestEncoder) systemAsTurn() []turn {
 		return nil
 	}
 	e.warn("messages", "the instructions were sent as the user's: the API wants a message")
+	e.asked = true
 	return []turn{{llm.RoleUser, parts}}
 }
 
@@ -127,9 +128,9 @@ func (e *requestEncoder) messages(turns []turn) error {
 }
 
 func (e *requestEncoder) system() error {
-	parts := e.usable(llm.Message{Parts: e.req.System})
-	if len(e.req.Messages) == 0 { // see systemAsTurn
-		parts = nil
+	var parts []llm.Part
+	if !e.asked {
+		parts = e.usable(llm.Message{Parts: e.req.System})
 	}
 	if f := e.req.Format; f != nil && f.Kind == llm.FormatJSON {
 		const instruction = "Answer with one JSON object and nothing else: no prose, no code fence."
@@ -153,11 +154,13 @@ const maxMarks = 4
 
 // countMarks counts the cache marks of a request.
 func (e *requestEncoder) countMarks() (n int) {
-	count := func(parts []llm.Part) {
+	var count func(parts []llm.Part)
+	count = func(parts []llm.Part) {
 		for _, p := range parts {
 			if p.Cache != nil {
 				n++
 			}
+			count(p.Parts)
 		}
 	}
 	count(e.req.System)
