@@ -1,0 +1,24 @@
+#!/bin/sh
+. "$(dirname "$0")/../lib.sh"
+
+mock openai -dialect openai
+mock anthropic -dialect anthropic
+PII_SHA256=$(cut -d' ' -f1 "$root/wasm-plugins/pii/pii.wasm.sha256")
+export PII_SHA256
+up
+
+say "Nothing to find: the body is passed on"
+ask /v1/chat/completions '{"model":"openai/gpt-4o","messages":[{"role":"user","content":"Say hello."}]}'
+received openai
+
+say "An e-mail address is redacted, whichever format the client and the provider speak"
+ask /v1/chat/completions '{"model":"openai/gpt-4o","messages":[{"role":"user","content":"Write to jane.doe@example.com."}]}'
+received openai
+ask /v1/messages '{"model":"openai/gpt-4o","max_tokens":100,"messages":[{"role":"user","content":"Write to jane.doe@example.com."}]}' 'anthropic-version: 2023-06-01'
+received openai
+
+say "The number of a payment card is refused; no provider sees the request"
+ask /v1/chat/completions '{"model":"anthropic/claude-sonnet-4-5","messages":[{"role":"user","content":"My card is 4111 1111 1111 1111."}]}'
+received anthropic
+
+finish
