@@ -163,3 +163,46 @@ func TestCorpusResponses(t *testing.T) {
 	}
 	t.Logf("responses: %v", counts)
 }
+
+func TestCorpusEmbeddings(t *testing.T) {
+	d := New()
+	all := recordings(t, "embeddings")
+	valid := spec(t)
+	n := 0
+	for _, r := range all {
+		if r.Response.Status != 200 {
+			continue
+		}
+		body, mediaType := r.wire()
+		events, raw, err := decodeAll(d, llm.OpEmbeddings, mediaType, body, func(int) int { return 1000 })
+		if err != nil || !bytes.Equal(raw, body) {
+			t.Errorf("%s: %v", r.ID, err)
+			continue
+		}
+		var o object
+		if err := json.Unmarshal(body, &o); err != nil {
+			t.Fatal(err)
+		}
+		vectors, usage := 0, int64(-1)
+		for _, e := range events {
+			switch e.Kind {
+			case llm.EventVector:
+				vectors++
+			case llm.EventUsage:
+				usage = e.Usage.Input
+			}
+		}
+		if vectors != len(list(o, "data")) || usage != num(sub(o, "usage"), "prompt_tokens") {
+			t.Errorf("%s: %d vectors, %d tokens", r.ID, vectors, usage)
+		}
+		out := encode(t, d, &llm.Request{Op: llm.OpEmbeddings, Model: "m"}, events)
+		if bytes.Contains(body, []byte(`"embedding":"`)) || bytes.Contains(body, []byte(`"embedding": "`)) {
+			continue // base64, which the description does not have
+		}
+		if err := valid("CreateEmbeddingResponse", out); err != nil {
+			t.Errorf("%s: %v", r.ID, err)
+		}
+		n++
+	}
+	t.Logf("%d answers with vectors", n)
+}

@@ -271,3 +271,27 @@ func TestNotOurs(t *testing.T) {
 		}
 	}
 }
+
+// However a stream is cut, it reads the same and no byte is lost.
+func TestAnySplit(t *testing.T) {
+	body := []byte(": wait\r\n\r\ndata: " + chunk(`{"content":"é😀 "}`) + "\n\n" +
+		"data:" + chunk(`{"tool_calls":[{"index":0,"id":"a","function":{"name":"f","arguments":"{\"x\":\"ü\"}"}}]}`) + "\n\n" +
+		`data: {"choices":[],"usage":{"prompt_tokens":5,"completion_tokens":2}}` + "\n\ndata: [DONE]\n\n")
+	want, _, err := decodeAll(New(), llm.OpChat, "text/event-stream", body, whole)
+	if err != nil || len(want) != 8 {
+		t.Fatalf("got %s, %v", shown(want), err)
+	}
+	for i := range body {
+		for j := i; j < len(body); j += 3 {
+			cuts := []int{i, j - i, len(body) - j}
+			got, raw, err := decodeAll(New(), llm.OpChat, "text/event-stream", body, func(int) int {
+				n := cuts[0]
+				cuts = cuts[1:]
+				return n
+			})
+			if err != nil || !slices.Equal(raw, body) || shown(got) != shown(want) {
+				t.Fatalf("cut at %d and %d: got %s, %v", i, j, shown(got), err)
+			}
+		}
+	}
+}

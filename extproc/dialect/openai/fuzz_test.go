@@ -31,7 +31,7 @@ func FuzzDecodeRequest(f *testing.F) {
 			return
 		}
 		w, err := d.EncodeRequest(r, dialect.Target{Model: r.Model})
-		if err != nil || !bytes.Equal(w.Body, body) {
+		if err != nil || !bytes.Equal(w.Body, body) && !signed(r) || !json.Valid(w.Body) {
 			t.Fatalf("not the same bytes: %v", err)
 		}
 		r.Dialect = "another"

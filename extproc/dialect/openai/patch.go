@@ -1,6 +1,8 @@
 package openai
 
 import (
+	"slices"
+
 	"github.com/attache-gateway/attache/extproc/dialect"
 	"github.com/attache-gateway/attache/extproc/dialect/jsonx"
 	"github.com/attache-gateway/attache/extproc/llm"
@@ -36,8 +38,12 @@ func patch(r *llm.Request, t dialect.Target) (*dialect.Wire, error) {
 	if field := t.Rules.MaxTokensField; field != "" {
 		changed.Sets = limitSets(r, field)
 	}
-	if role := t.Rules.SystemRole; role != "" {
-		changed.Edits = append(changed.Edits[:len(changed.Edits):len(changed.Edits)], roleEdits(&r.Body, role)...)
+	blocks := signed(r)
+	if blocks || t.Rules.SystemRole != "" {
+		changed.Edits = slices.Concat(r.Edits, messageEdits(&r.Body, t.Rules.SystemRole))
+	}
+	if blocks {
+		w.Warnings = append(w.Warnings, "messages.thinking_blocks: left out: they are another provider's")
 	}
 	p := setModel(changed.Patch(), r, t)
 	options := r.Body.Member("stream_options")
@@ -80,34 +86,59 @@ func limitSets(r *llm.Request, field string) []llm.Set {
 	return sets
 }
 
-// roleEdits gives instructions the role that the target knows: older servers
-// know only system, some models only developer.
-func roleEdits(b *llm.Body, role string) (edits []llm.Edit) {
+// messageEdits gives instructions the role that the target knows, if there is
+// one: older servers know only system, some models only developer. And it takes
+// thinking_blocks out: their signatures are another provider's, and whoever
+// signs them does not speak this dialect.
+func messageEdits(b *llm.Body, role string) (edits []llm.Edit) {
 	base := 0
 	for _, m := range b.Members {
 		if m.Name == "messages" {
 			base = m.Value.Start
 		}
 	}
-	value := jsonx.AppendString(nil, role)
 	in := jsonx.NewReader(b.Member("messages"))
 	_ = in.Array(func(int) error { // it was read without error before
-		return in.Object(func(name []byte) error {
-			if string(name) != "role" {
-				_, err := in.Skip()
-				return err
+		members, err := in.Members(func([]byte) error { _, err := in.Skip(); return err })
+		for i, m := range members {
+			at := llm.Span{Start: base + m.Value.Start, End: base + m.Value.End}
+			switch m.Name {
+			case "role":
+				is := string(b.Raw[at.Start:at.End])
+				if role != "" && (is == `"system"` || is == `"developer"`) && is != `"`+role+`"` {
+					edits = append(edits, llm.Edit{At: at, New: jsonx.AppendString(nil, role)})
+				}
+			case "thinking_blocks":
+				edits = append(edits, llm.Edit{At: withComma(members, i, base)})
 			}
-			in.Kind()
-			at := llm.Span{Start: base + in.Offset()}
-			is, err := in.StringBytes()
-			at.End = base + in.Offset()
-			if s := string(is); s != role && (s == "system" || s == "developer") {
-				edits = append(edits, llm.Edit{At: at, New: value})
-			}
-			return err
-		})
+		}
+		return err
 	})
 	return edits
+}
+
+// withComma is the place of a member with the comma before or behind it.
+func withComma(members []llm.Member, i, base int) llm.Span {
+	at := members[i].At
+	switch {
+	case i > 0:
+		at.Start = members[i-1].At.End
+	case len(members) > 1:
+		at.End = members[1].At.Start
+	}
+	return llm.Span{Start: base + at.Start, End: base + at.End}
+}
+
+// signed reports whether the request holds reasoning with a signature.
+func signed(r *llm.Request) bool {
+	for _, m := range r.Messages {
+		for i := range m.Parts {
+			if m.Parts[i].Signature != "" {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // withUsage adds include_usage to stream options, of which there may be none.

@@ -49,6 +49,9 @@ func TestSameDialectIsPatched(t *testing.T) {
 		{name: "a server that knows only system", body: `{"model":"a","messages":[{"content":"x","role": "developer"},{"role":"user","content":"developer"}]}`,
 			target: dialect.Target{Rules: llm.Rules{SystemRole: "system"}},
 			want:   `{"model":"a","messages":[{"content":"x","role": "system"},{"role":"user","content":"developer"}]}`},
+		{name: "signatures of another provider", warnings: 1,
+			body: `{"model":"a","messages":[{"thinking_blocks":[{"type":"thinking","thinking":"r","signature":"s"}],"role":"assistant"},{"role":"assistant" , "thinking_blocks":[{"type":"redacted_thinking","data":"d"}],"content":"x"}]}`,
+			want: `{"model":"a","messages":[{"role":"assistant"},{"role":"assistant","content":"x"}]}`},
 	} {
 		r := decode(t, tt.body)
 		r.Sets = tt.sets
@@ -139,6 +142,9 @@ func TestCrossing(t *testing.T) {
 		}, want: `"tools":[{"type":"function","function":{"name":"f","parameters":{"type":"object","properties":{}}}},` +
 			`{"type":"function","function":{"name":"g","description":"d","parameters":{"type":"object"},"strict":true}}],` +
 			`"parallel_tool_calls":false,"tool_choice":{"type":"function","function":{"name":"g"}}`},
+		{name: "arguments are an object", request: func(r *llm.Request) {
+			r.Tools = []llm.Tool{{Name: "f", Schema: []byte(`{}`)}, {Name: "g", Schema: []byte(` { "properties":{}}`)}}
+		}, want: `"name":"f","parameters":{"type":"object","properties":{}}}},{"type":"function","function":{"name":"g","parameters":{"type":"object","properties":{}}}}]`},
 		{name: "no choice without tools", request: func(r *llm.Request) { r.ToolChoice.Mode, r.SerialTools = llm.ToolAuto, true },
 			want: `"content":"hi"}]}`},
 		{name: "the old limit", request: func(r *llm.Request) { r.MaxTokens = 5 }, rules: llm.Rules{MaxTokensField: "max_tokens"}, want: `,"max_tokens":5`},

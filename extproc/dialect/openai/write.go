@@ -1,7 +1,6 @@
 package openai
 
 import (
-	"bytes"
 	"fmt"
 	"slices"
 	"strconv"
@@ -221,11 +220,7 @@ func (w *writer) tools() error {
 			w.text("description", t.Description)
 		}
 		w.key("parameters")
-		if schema := bytes.TrimSpace(t.Schema); len(schema) > 0 {
-			w.dst = append(w.dst, schema...)
-		} else {
-			w.dst = append(w.dst, `{"type":"object","properties":{}}`...)
-		}
+		w.parameters(t.Schema)
 		w.strict(t.Strict)
 		w.dst = append(w.dst, "}}"...)
 		w.cache(t.Cache)
@@ -235,6 +230,23 @@ func (w *writer) tools() error {
 		w.dst = append(w.dst, `,"parallel_tool_calls":false`...)
 	}
 	return w.toolChoice()
+}
+
+// parameters writes a schema of arguments, which must say that they are an
+// object.
+func (w *writer) parameters(schema []byte) {
+	in := jsonx.NewReader(schema)
+	members, _ := in.Members(func([]byte) error { _, err := in.Skip(); return err }) // none if there is no schema
+	typed := slices.ContainsFunc(members, func(m llm.Member) bool { return m.Name == "type" })
+	switch {
+	case len(members) == 0:
+		w.dst = append(w.dst, `{"type":"object","properties":{}}`...)
+	case typed:
+		w.dst = append(w.dst, schema...)
+	default:
+		w.dst = append(w.dst, `{"type":"object",`...)
+		w.dst = append(w.dst, schema[members[0].At.Start:]...)
+	}
 }
 
 func (w *writer) toolChoice() error {
