@@ -336,6 +336,8 @@ func (b *block) appendTo(parts []llm.Part) []llm.Part {
 		}
 	}
 	parts = append(parts, inline...)
-	parts[len(parts)-1].Cache = b.Cache
+	if b.Cache != nil {
+		parts[len(parts)-1].Cache = b.Cache
+	}
 	return parts
 }

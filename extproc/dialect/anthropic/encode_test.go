@@ -270,6 +270,7 @@ func TestRefusals(t *testing.T) {
 		{name: "link to a file of the host", req: llm.Request{Messages: []llm.Message{user(llm.Part{Kind: llm.PartImage, Media: llm.Media{URL: "file:///etc/passwd"}})}}, code: llm.CodeInvalidRequest, param: "messages"},
 		{name: "no text at all", req: llm.Request{Messages: []llm.Message{user(text(" "))}}, code: llm.CodeInvalidRequest, param: "messages"},
 		{name: "custom tool", req: llm.Request{Tools: []llm.Tool{{Name: "f"}, {Type: "custom"}}}, param: "tools[1]"},
+		{name: "name of a tool", req: llm.Request{Tools: []llm.Tool{{Name: "a.b"}}}, param: "tools[0].function.name"},
 		{name: "schema of no object", req: llm.Request{Tools: []llm.Tool{{Name: "f", Schema: []byte(`{"type":"string"}`)}}}, code: llm.CodeInvalidRequest, param: "tools[0].function.parameters"},
 		{name: "forced tool", req: llm.Request{Tools: tools, ToolChoice: llm.ToolChoice{Mode: llm.ToolRequired}}, rules: newModel, param: "tool_choice"},
 		{name: "prefill", req: llm.Request{Messages: []llm.Message{user(text("q")), assistant(text("a"))}}, rules: newModel, param: "messages"},
@@ -371,8 +372,8 @@ func TestDataURLs(t *testing.T) {
 
 func TestOutputSchema(t *testing.T) {
 	in := `{"type":"object","properties":{"minimum":{"type":"integer","minimum":1},"l":{"type":"array","items":{"oneOf":[{"type":"object","properties":{}},true]}}},
-		"additionalProperties":true,"$defs":{"pattern":{"type":"string","pattern":"x"}}}`
-	want := `{"type":"object","properties":{"minimum":{"type":"integer"},"l":{"type":"array","items":{"anyOf":[{"type":"object","properties":{},"additionalProperties":false},true]}}},"$defs":{"pattern":{"type":"string"}},"additionalProperties":false}`
+		"additionalProperties":true,"$defs":{"pattern":{"type":"string","pattern":"x"},"Pattern":true}}`
+	want := `{"type":"object","properties":{"minimum":{"type":"integer"},"l":{"type":"array","items":{"anyOf":[{"type":"object","properties":{},"additionalProperties":false},true]}}},"$defs":{"pattern":{"type":"string"},"Pattern":true},"additionalProperties":false}`
 	e := &requestEncoder{}
 	got, err := e.outputSchema([]byte(in))
 	if err != nil || string(got) != want {

@@ -12,6 +12,9 @@ import (
 // emptySchema stands for arguments that the client has not described.
 const emptySchema = `{"type":"object","properties":{}}`
 
+// maxToolName is the longest name that the API takes.
+const maxToolName = 128
+
 // tools writes the tools and the choice among them.
 func (e *requestEncoder) tools() error {
 	r := e.req
@@ -39,6 +42,9 @@ func (e *requestEncoder) tools() error {
 func (e *requestEncoder) tool(i int, t llm.Tool) error {
 	if t.Type != "" {
 		return llm.Unsupported(fmt.Sprintf("tools[%d]", i), "the Messages API has no tool of type %s", t.Type)
+	}
+	if len(t.Name) > maxToolName || toolID(t.Name) != t.Name {
+		return llm.Unsupported(fmt.Sprintf("tools[%d].function.name", i), "must be at most %d letters, digits, _ or -", maxToolName)
 	}
 	e.dst = append(e.dst, `{"name":`...)
 	e.dst = jsonx.AppendString(e.dst, t.Name)

@@ -45,7 +45,7 @@ func (s *schemaWriter) schema() error {
 	isObject := string(s.Tag("type")) == "object"
 	s.dst = append(s.dst, '{')
 	n := 0
-	err := s.Object(func(name []byte) error {
+	err := s.Map(func(name []byte) error {
 		keyword := string(name)
 		isObject = isObject || keyword == "properties"
 		if s.drop(keyword) {
@@ -101,7 +101,7 @@ func (s *schemaWriter) name(keyword string, n int) {
 func (s *schemaWriter) named() error {
 	s.dst = append(s.dst, '{')
 	n := 0
-	err := s.Object(func(name []byte) error {
+	err := s.Map(func(name []byte) error {
 		s.dst = append(jsonx.AppendString(comma(s.dst, n), string(name)), ':')
 		n++
 		return s.schema()

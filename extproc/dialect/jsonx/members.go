@@ -82,7 +82,7 @@ func PathAt(text []byte, offset int) (path string) {
 			path = r.Path()
 			return errFound
 		case kind == Object:
-			return r.Object(func([]byte) error { return visit() })
+			return r.Map(func([]byte) error { return visit() })
 		case kind == Array:
 			return r.Array(func(int) error { return visit() })
 		}

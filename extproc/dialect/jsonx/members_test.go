@@ -95,3 +95,22 @@ func TestShape(t *testing.T) {
 		})
 	})
 }
+
+func TestMap(t *testing.T) {
+	const text = `{"id":1,"ID":2}`
+	skip := func(r *Reader) func([]byte) error {
+		return func([]byte) error { _, err := r.Skip(); return err }
+	}
+	r := NewReader([]byte(text))
+	if err := r.Map(skip(r)); err != nil {
+		t.Error(err)
+	}
+	r = NewReader([]byte(text))
+	if err := r.Object(skip(r)); err == nil {
+		t.Error("names that differ in case only were taken")
+	}
+	r = NewReader([]byte(`{"id":1,"id":2}`))
+	if err := r.Map(skip(r)); err == nil {
+		t.Error("a duplicate name was taken")
+	}
+}

@@ -105,6 +105,10 @@ func (r *Reader) Kind() Kind {
 // The name is valid until fn returns; write switch string(name).
 func (r *Reader) Object(fn func(name []byte) error) error { return r.object(true, fn) }
 
+// Map reads an object whose names are data, such as the properties of a JSON
+// Schema: it is Object, but names that differ in case are two names.
+func (r *Reader) Map(fn func(name []byte) error) error { return r.object(false, fn) }
+
 // object reads an object. fold makes names that differ only in case the same.
 func (r *Reader) object(fold bool, fn func(name []byte) error) error {
 	if err := r.open(Object); err != nil {

@@ -26,7 +26,7 @@ func (r *Reader) Skip() (llm.Span, error) {
 	var err error
 	switch kind {
 	case Object:
-		err = r.object(false, func([]byte) error { _, err := r.Skip(); return err })
+		err = r.Map(func([]byte) error { _, err := r.Skip(); return err })
 	case Array:
 		err = r.Array(func(int) error { _, err := r.Skip(); return err })
 	case String:
