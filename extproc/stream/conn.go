@@ -26,7 +26,6 @@ type conn struct {
 	first    *extproc.ProcessingRequest // of the message with the request's or the response's headers
 	duplex   bool
 	begun    bool // the response's headers are answered
-	ended    bool // the body has come to its end
 }
 
 var (
