@@ -1,8 +1,8 @@
 # The commands of this repository. They need Go, Python 3 with pip, and curl.
 # What they install goes to .cache; examples and `make run` write below run.
 
-ENVOY       := 1.40.0
-ENVOYS      := $(ENVOY) 1.39.3
+ENVOY_RUN   := 1.40.0
+ENVOY_TESTS := $(ENVOY_RUN) 1.39.3
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.8.0
 FUZZTIME    := 10s
@@ -18,9 +18,9 @@ build:
 
 # Mock providers (or the real ones whose keys are in the environment), gateway
 # and Envoy, until Ctrl-C.
-run: build .cache/envoy-$(ENVOY)/envoy
+run: build .cache/envoy-$(ENVOY_RUN)/envoy
 	@go build -o bin/mock ./bench/mock/cmd
-	@ENVOY=.cache/envoy-$(ENVOY)/envoy examples/run.sh
+	@ENVOY=.cache/envoy-$(ENVOY_RUN)/envoy exec examples/run.sh
 
 test: envoy sdk
 	go test $(RACE) -timeout 15m ./...
@@ -38,9 +38,9 @@ bench: build envoy
 	go run ./bench
 
 # Each example on the real Envoy, compared with its expected.txt.
-examples: build .cache/envoy-$(ENVOY)/envoy
+examples: build .cache/envoy-$(ENVOY_RUN)/envoy
 	@go build -o bin/mock ./bench/mock/cmd
-	@failed=; for e in examples/[0-9]*/run.sh; do $$e || failed="$$failed $$e"; done; \
+	@failed=; for e in examples/[0-9]*/run.sh; do $$e >/dev/null || failed="$$failed $$e"; done; \
 	[ -z "$$failed" ] || { echo "failed:$$failed"; exit 1; }
 
 # Writes what tests compare with anew: look at the difference before you commit.
@@ -59,7 +59,7 @@ fuzz:
 clean:
 	rm -rf bin run .cache
 
-envoy: $(ENVOYS:%=.cache/envoy-%/envoy)
+envoy: $(ENVOY_TESTS:%=.cache/envoy-%/envoy)
 
 .cache/envoy-%/envoy:
 	envoy/install.sh $*
