@@ -2,6 +2,7 @@ package openai
 
 import (
 	"bytes"
+	"errors"
 	"strings"
 
 	"github.com/attache-gateway/attache/extproc/dialect"
@@ -77,7 +78,7 @@ func (s *stream) Decode(chunk []byte, eos bool) ([]dialect.Frame, error) {
 		return err
 	})
 	switch {
-	case err == sse.ErrTooLong:
+	case errors.Is(err, sse.ErrTooLong):
 		return s.frames, tooLarge()
 	case err != nil:
 		return s.frames, notOurs()
@@ -94,7 +95,7 @@ func (s *stream) event(e sse.Event) error {
 	switch {
 	case s.over:
 		return nil
-	case e.Data == nil:
+	case len(bytes.TrimSpace(e.Data)) == 0:
 		s.emit(llm.Event{Kind: llm.EventPing})
 		return nil
 	case string(bytes.TrimSpace(e.Data)) == "[DONE]":
@@ -105,12 +106,22 @@ func (s *stream) event(e sse.Event) error {
 	from := len(s.events)
 	broken, err := s.object(e.Data, string(e.Name) == "error")
 	s.over = broken
+	if err != nil {
+		s.events = s.events[:from]
+		return s.cut(e, err)
+	}
 	if n := len(s.events) - from; n == 0 || n == 1 && s.found > 0 && s.events[from].Kind == llm.EventUsage {
 		s.emit(llm.Event{Kind: llm.EventPing}) // there was something else than usage
 	}
-	if err != nil && !bytes.HasSuffix(e.Raw, []byte("\n")) && !bytes.HasSuffix(e.Raw, []byte("\r")) {
-		s.events = s.events[:from] // the stream was cut inside this line
-		return nil
+	return nil
+}
+
+// cut forgives an event that the end of the stream cut inside a line. What is
+// missing then is the end.
+func (s *stream) cut(e sse.Event, err error) error {
+	if last := e.Raw[len(e.Raw)-1]; last == '\n' || last == '\r' {
+		return err
 	}
-	return err
+	s.over = true
+	return nil
 }

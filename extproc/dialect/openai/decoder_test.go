@@ -105,6 +105,8 @@ func TestStreams(t *testing.T) {
 		{"no [DONE] after a finish reason", []string{hi, finish}, "start c m 7; text hi | finish stop | end"},
 		{"no [DONE], no finish reason: cut", []string{hi}, "start c m 7; text hi"},
 		{"cut inside a line", []string{hi, `data: {"id":"c","choi`}, "start c m 7; text hi | "},
+		{"cut inside a finish", []string{hi, `data: {"choices":[{"delta":{},"finish_reason":"stop"}`}, "start c m 7; text hi | "},
+		{"no data", []string{"data: \n\n", hi}, "ping | start c m 7; text hi"},
 		{"[DONE] without a finish reason", []string{hi, "[DONE]"}, "start c m 7; text hi | finish stop; end"},
 		{"nothing after [DONE]", []string{hi, "[DONE]", hi}, "start c m 7; text hi | finish stop; end | "},
 		{"Azure's first chunk", []string{`{"id":"","model":"","created":0,"choices":[],"prompt_filter_results":[]}`, hi},

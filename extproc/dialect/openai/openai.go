@@ -42,24 +42,26 @@ const (
 	embeddingsPath = "/embeddings"
 )
 
-// members names the members that hold a canonical field, where they are not
-// named like it or have another name beside it.
+// members names the members that hold a canonical field, the newest name first.
 var members = map[string][]string{
-	"max_tokens":   {"max_completion_tokens", "max_tokens"},
-	"user":         {"safety_identifier", "user"},
-	"serial_tools": {"parallel_tool_calls"},
-	"format":       {"response_format"},
-	"reasoning":    {"reasoning_effort"},
+	"model":             {"model"},
+	"stream":            {"stream"},
+	"max_tokens":        {"max_completion_tokens", "max_tokens"},
+	"n":                 {"n"},
+	"stop":              {"stop"},
+	"temperature":       {"temperature"},
+	"top_p":             {"top_p"},
+	"top_k":             {"top_k"}, // compatible servers
+	"frequency_penalty": {"frequency_penalty"},
+	"presence_penalty":  {"presence_penalty"},
+	"seed":              {"seed"},
+	"user":              {"safety_identifier", "user"},
+	"service_tier":      {"service_tier"},
 }
 
 // Member names the members of a request that hold a canonical field; the first
-// is the one to add where none is there.
-func (d *Dialect) Member(field string) []string {
-	if names, ok := members[field]; ok {
-		return names
-	}
-	return []string{field}
-}
+// is the one to add where none is there. It is nil if the dialect has none.
+func (d *Dialect) Member(field string) []string { return members[field] }
 
 // newID makes an id for an answer whose provider gave it none.
 func newID() string { return "chatcmpl-" + rand.Text() }

@@ -244,7 +244,7 @@ func TestCrossingOfMembers(t *testing.T) {
 }
 
 func TestMember(t *testing.T) {
-	for field, want := range map[string][]string{"max_tokens": {"max_completion_tokens", "max_tokens"}, "seed": {"seed"}, "stop": {"stop"}} {
+	for field, want := range map[string][]string{"max_tokens": {"max_completion_tokens", "max_tokens"}, "seed": {"seed"}, "stop": {"stop"}, "unheard_of": nil} {
 		if got := New().Member(field); !slices.Equal(got, want) {
 			t.Errorf("%s: got %v", field, got)
 		}
