@@ -60,6 +60,8 @@ type Reader struct {
 	path  [MaxDepth]step
 	keys  [][]byte            // names of the objects that are open
 	many  map[member]struct{} // the same for objects with many members
+
+	scratch []byte // of strings that had to be unescaped
 }
 
 // A step of the path is a name or, if the name is nil, an index.
@@ -188,7 +190,10 @@ func (r *Reader) next(closing byte, n int) (more bool, err error) {
 
 // String reads a string.
 func (r *Reader) String() (string, error) {
-	b, err := r.StringBytes()
+	if r.Kind() != String {
+		return "", r.Want(String)
+	}
+	b, err := r.passing()
 	return string(b), err
 }
 

@@ -18,42 +18,71 @@ func (r *Reader) space() {
 	}
 }
 
-// str reads a string; the reader stands on its first quote.
+// str reads a string; the reader stands on its first quote. What it returns
+// stays valid.
 func (r *Reader) str() ([]byte, error) {
+	text, quote, err := r.plainStr()
+	if text == nil && err == nil {
+		return r.escaped(quote, make([]byte, 0, quote-r.pos+64))
+	}
+	return text, err
+}
+
+// passing reads a string that the next one may overwrite.
+func (r *Reader) passing() ([]byte, error) {
+	text, quote, err := r.plainStr()
+	if text == nil && err == nil {
+		text, err = r.escaped(quote, r.scratch[:0])
+		r.scratch = text
+	}
+	return text, err
+}
+
+// plainStr reads a string without escapes. Of one that has some it returns nil
+// and where the first quote in it is.
+func (r *Reader) plainStr() (text []byte, quote int, err error) {
 	start := r.pos + 1
 	end := bytes.IndexByte(r.buf[start:], '"')
 	if end < 0 {
-		return nil, r.syntax("string without end")
+		return nil, 0, r.syntax("string without end")
 	}
-	text := r.buf[start : start+end]
-	if bytes.IndexByte(text, '\\') < 0 {
+	text, quote = r.buf[start:start+end], start+end
+	if bytes.IndexByte(text, '\\') >= 0 {
+		return nil, quote, nil
+	}
+	if !plain(text) {
+		return nil, 0, r.syntax("control character or invalid UTF-8 in a string")
+	}
+	r.pos = quote + 1
+	return text, quote, nil
+}
+
+// escaped appends a string with escapes to out. The first quote behind its
+// beginning is at quote; it ends the string unless a backslash stands before it.
+func (r *Reader) escaped(quote int, out []byte) ([]byte, error) {
+	for i := r.pos + 1; ; {
+		if i > quote {
+			n := bytes.IndexByte(r.buf[i:], '"')
+			if n < 0 {
+				return nil, r.syntax("string without end")
+			}
+			quote = i + n
+		}
+		text := r.buf[i:quote]
+		n := bytes.IndexByte(text, '\\')
+		if n >= 0 {
+			text = text[:n]
+		}
 		if !plain(text) {
 			return nil, r.syntax("control character or invalid UTF-8 in a string")
 		}
-		r.pos = start + end + 1
-		return text, nil
-	}
-	return r.escaped(start)
-}
-
-// escaped reads a string with escapes, whose text begins at start.
-func (r *Reader) escaped(start int) ([]byte, error) {
-	out := make([]byte, 0, 64+bytes.IndexByte(r.buf[start:], '"'))
-	for i := start; ; {
-		n := bytes.IndexAny(r.buf[i:], `"\`)
+		out = append(out, text...)
 		if n < 0 {
-			return nil, r.syntax("string without end")
-		}
-		if !plain(r.buf[i : i+n]) {
-			return nil, r.syntax("control character or invalid UTF-8 in a string")
-		}
-		out = append(out, r.buf[i:i+n]...)
-		if i += n; r.buf[i] == '"' {
-			r.pos = i + 1
+			r.pos = quote + 1
 			return out, nil
 		}
 		var ok bool
-		if out, i, ok = r.escape(out, i); !ok {
+		if out, i, ok = r.escape(out, i+n); !ok {
 			r.pos = i
 			return nil, r.syntax("invalid escape in a string")
 		}

@@ -30,7 +30,7 @@ func (r *Reader) Skip() (llm.Span, error) {
 	case Array:
 		err = r.Array(func(int) error { _, err := r.Skip(); return err })
 	case String:
-		_, err = r.str()
+		_, err = r.passing()
 	case Number:
 		err = r.skipNumber()
 	case Bool, Null:
