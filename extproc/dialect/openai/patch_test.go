@@ -130,6 +130,8 @@ func TestCrossing(t *testing.T) {
 			want:  `[{"role":"assistant","content":"a","reasoning_content":"r"}]`},
 		{name: "text documents are text", request: say(llm.RoleUser, llm.Part{Kind: llm.PartFile, Media: llm.Media{Type: "text/plain", Data: "aGk="}}),
 			want: `"content":[{"type":"text","text":"hi"}]`},
+		{name: "nothing breaks out of its quotes", request: say(llm.RoleUser, llm.Part{Kind: llm.PartImage, Media: llm.Media{Type: `image/"`, Data: `AA"}}],"n":9`}}),
+			want: `{"url":"data:image/\";base64,AA\"}}],\"n\":9"}}`},
 		{name: "PDF needs a name", request: say(llm.RoleUser, llm.Part{Kind: llm.PartFile, Media: llm.Media{Type: "application/pdf", Data: "JVBE"}}),
 			want: `{"type":"file","file":{"filename":"document.pdf","file_data":"data:application/pdf;base64,JVBE"}}`},
 		{name: "instructions", request: func(r *llm.Request) { r.System = []llm.Part{{Text: "a", Cache: &llm.Cache{}}, {Text: "b"}} },

@@ -145,15 +145,14 @@ func otherFile(field string) error {
 	return llm.Unsupported(field, "a file that was uploaded to another provider cannot be sent")
 }
 
-// link writes a URL, or the bytes as a data URL.
+// link writes a URL, or the bytes as a data URL. Neither is known to be what it
+// should, so both are written as any text.
 func (w *writer) link(m *llm.Media) {
-	if m.Data == "" {
-		w.dst = jsonx.AppendString(w.dst, m.URL)
-		return
+	link := m.URL
+	if m.Data != "" {
+		link = "data:" + m.Type + ";base64," + m.Data
 	}
-	w.dst = append(append(w.dst, `"data:`...), m.Type...)
-	w.dst = append(append(w.dst, ";base64,"...), m.Data...)
-	w.dst = append(w.dst, '"')
+	w.dst = jsonx.AppendString(w.dst, link)
 }
 
 func (w *writer) audio(field string, m *llm.Media) error {
