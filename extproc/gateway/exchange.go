@@ -76,14 +76,15 @@ func (x *Exchange) refuse(e *llm.Error) *llm.Answer {
 	return a
 }
 
-// fail is refuse for something broken: the client learns the code and nothing
-// else, the record says what happened.
+// fail answers for an error. One that the client may see is its own fault. Of
+// something broken it learns the code and nothing else; the record says what
+// happened.
 func (x *Exchange) fail(code string, err error) *llm.Answer {
-	x.record.Detail = err.Error()
 	var e *llm.Error
 	if errors.As(err, &e) {
 		return x.refuse(e)
 	}
+	x.record.Detail = err.Error()
 	return x.refuse(&llm.Error{Status: 500, Code: code, Message: "the gateway could not handle this request"})
 }
 

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"net/url"
 	"path"
 	"strings"
 	"time"
@@ -17,6 +18,9 @@ func (x *Exchange) listModels() *llm.Answer {
 	_, id, one := strings.Cut(p, "/models/")
 	var body []byte
 	if one {
+		if name, err := url.PathUnescape(id); err == nil { // SDKs escape the slash in provider/model
+			id = name
+		}
 		for _, name := range names {
 			if name == id {
 				body = appendModel(nil, name, x.front.dialect)

@@ -83,10 +83,11 @@ func (x *Exchange) Respond(n, status int, head []llm.Header, empty bool) (Respon
 	encoding := value(head, "content-encoding")
 	plain := encoding == "" || encoding == "identity"
 	streamed := media == "text/event-stream"
+	page := !streamed && media != "application/json" // of a proxy that is confused
 	relay := st.Dialect == x.front.dialect && streamed == req.Stream
 	r.hide = !req.StreamUsage && req.Stream && !x.gw.passUsage
 	native := st.NativeUsage && req.Op == llm.OpChat && plain && !(r.hide && asksUsage(req, st.target))
-	if relay && native && !empty {
+	if relay && native && !empty && !page {
 		r.mode = ModePass
 		return Response{Head: x.responseHead(r, false)}, nil
 	}
@@ -256,8 +257,10 @@ func (x *Exchange) errorBody(p []byte) Output {
 	return x.errorOutput(e)
 }
 
-// LocalReply returns the answer for a response that Envoy made itself.
-func (x *Exchange) LocalReply(status int) *llm.Answer {
+// LocalReply returns the answer for a response that Envoy made itself, for the
+// reason that it gives in its details.
+func (x *Exchange) LocalReply(status int, details string) *llm.Answer {
+	x.record.Detail = "envoy: " + details
 	e := &llm.Error{Status: 502, Code: llm.CodeUpstreamError, Message: "no provider could be reached"}
 	switch status {
 	case 408:

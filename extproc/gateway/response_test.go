@@ -188,6 +188,20 @@ func TestNoDialect(t *testing.T) {
 	}
 }
 
+// A page with status 200 is looked at, although responses of this provider are
+// left to Envoy.
+func TestPageIsNoResponse(t *testing.T) {
+	for media, want := range map[string]Mode{"application/json; charset=utf-8": ModePass, "text/html": ModeWhole, "": ModeWhole} {
+		h := newGateway(t, func(o *Options) { o.Providers[0].NativeUsage = true })
+		x, _, _ := decide(t, h, chatPath, chat("a/m", ""))
+		resp, err := x.Respond(1, 200, []llm.Header{{Name: "content-type", Value: media}}, false)
+		if err != nil || resp.Mode != want {
+			t.Errorf("%q: mode %v, want %v (%v)", media, resp.Mode, want, err)
+		}
+		x.Close(t.Context())
+	}
+}
+
 func TestErrorsKeepStatusButOurCredential(t *testing.T) {
 	for status, want := range map[int]int{400: 400, 404: 404, 429: 429, 500: 500, 529: 529, 401: 502, 403: 502} {
 		for client := range requests {

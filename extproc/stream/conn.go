@@ -153,8 +153,11 @@ const attributeKey = "envoy.filters.http.ext_proc"
 
 // fromProvider reports whether a provider made the response. Envoy's own have
 // a cluster's name as well, so the details tell.
-func (c *conn) fromProvider() bool {
-	return c.first.GetAttributes()[attributeKey].GetFields()["response.code_details"].GetStringValue() == "via_upstream"
+func (c *conn) fromProvider() bool { return c.details() == "via_upstream" }
+
+// details is why the response has its status.
+func (c *conn) details() string {
+	return c.first.GetAttributes()[attributeKey].GetFields()["response.code_details"].GetStringValue()
 }
 
 // attempt counts from 1.
