@@ -457,6 +457,78 @@ func checkRequest(t *testing.T, schemas *schemas, to dialect.Dialect, rec *recor
 	}
 }
 
+// A client that sends an answer back, as SDKs do for the next turn, gives the
+// provider its own signed reasoning again, although it speaks another dialect.
+func TestSignaturesSurvive(t *testing.T) {
+	body, err := os.ReadFile("testdata/anthropic/answer.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, provider := dialects[0], dialects[1]
+	r := &llm.Request{Op: llm.OpChat, Dialect: llm.OpenAI}
+	out, _, err := cross(provider, client, r, "application/json", [][]byte{body, nil})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var answer struct {
+		Choices []struct{ Message json.RawMessage }
+	}
+	if err := json.Unmarshal(out, &answer); err != nil {
+		t.Fatal(err)
+	}
+	next := fmt.Appendf(nil, `{"model":"m","messages":[{"role":"user","content":"q"},%s,{"role":"tool","tool_call_id":"toolu_1","content":"a"}]}`, answer.Choices[0].Message)
+	r, err = client.DecodeRequest(llm.OpChat, next)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, err := provider.EncodeRequest(r, dialect.Target{Model: "m"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = `"content":[{"type":"thinking","thinking":"Two calls.\nLet me.","signature":"c2ln"},{"type":"redacted_thinking","data":"eHg="},{"type":"text",`
+	if !bytes.Contains(w.Body, []byte(want)) {
+		t.Errorf("no %s in\n%s", want, w.Body)
+	}
+}
+
+// The mark that stands for the signature of unsigned reasoning comes back from
+// the client and goes no further.
+func TestUnsignedReasoningComesBack(t *testing.T) {
+	body, err := os.ReadFile("testdata/crossing/answer.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	provider, client := dialects[0], dialects[1]
+	r := &llm.Request{Op: llm.OpChat, Dialect: llm.Anthropic}
+	out, _, err := cross(provider, client, r, "application/json", [][]byte{body, nil})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var answer struct{ Content json.RawMessage }
+	var blocks []struct{ Type, Signature string }
+	if err := errors.Join(json.Unmarshal(out, &answer), json.Unmarshal(answer.Content, &blocks)); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	mark := blocks[0].Signature
+	if blocks[0].Type != "thinking" || mark == "" {
+		t.Fatalf("no reasoning with a signature: %s", out)
+	}
+	next := fmt.Appendf(nil, `{"model":"m","max_tokens":9,"messages":[{"role":"user","content":"q"},{"role":"assistant","content":%s},{"role":"user","content":"go on"}]}`, answer.Content)
+	r, err = client.DecodeRequest(llm.OpChat, next)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, to := range dialects {
+		w, err := to.EncodeRequest(r, dialect.Target{Model: "m"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if bytes.Contains(w.Body, []byte(mark)) {
+			t.Errorf("%s got the mark: %s", to.Name(), w.Body)
+		}
+	}
+}
+
 var update = flag.Bool("update", false, "write the golden files anew")
 
 // golden compares with a file of the expected output.
