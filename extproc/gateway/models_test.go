@@ -1,0 +1,42 @@
+package gateway
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/attache-gateway/attache/extproc/llm"
+)
+
+func TestModelsByName(t *testing.T) {
+	h := newGateway(t, func(o *Options) { o.Providers[0].Models = []string{"gpt-*", "org/m"} })
+	for path, want := range map[string]string{
+		"/v1/models":                 `"id":"a/org/m"`,
+		"/v1/models/smart":           `"id":"smart"`,
+		"/v1/models/a/org/m":         `"id":"a/org/m"`,
+		"/models/a%2Forg%2Fm?x=1":    `"id":"a/org/m"`,
+		"/v1/models/a%2":             "model_not_found",
+		"/v1/models/gpt-4o":          "model_not_found",
+		"/v1/models/smart%2Fnothing": "model_not_found",
+	} {
+		x, answer := h.Open(&Head{Method: "GET", Path: path, Headers: []llm.Header{{Name: ":method", Value: "GET"}}})
+		if answer == nil {
+			answer, _ = x.Decide(t.Context(), nil)
+		}
+		if !strings.Contains(string(answer.Body), want) {
+			t.Errorf("%s: got %s, want %s", path, answer.Body, want)
+		}
+		x.Close(t.Context())
+	}
+}
+
+// A client's mistake is no failure of the gateway: its record has no detail for
+// the log.
+func TestMistakeIsNoFailure(t *testing.T) {
+	var r *Record
+	h := newGateway(t, func(o *Options) { o.Sinks = []Sink{sinkFunc(func(got *Record) { r = got })} })
+	x, answer, _ := decide(t, h, chatPath, chat("b/claude", `,"n":2`))
+	x.Close(t.Context())
+	if answer == nil || answer.Status != 400 || r.Code != llm.CodeUnsupported || r.Detail != "" {
+		t.Errorf("answer %+v, record %+v", answer, r)
+	}
+}
