@@ -170,7 +170,11 @@ func (d *decoder) messageStart() error {
 // event reads the data of one event of a stream. Kinds that are not known say
 // nothing.
 func (d *decoder) event(data []byte) error {
-	if len(data) == 0 || d.ended || string(data) == "[DONE]" {
+	switch {
+	case data == nil: // a comment
+		d.emit(llm.Event{Kind: llm.EventPing})
+		return nil
+	case len(data) == 0, d.ended, string(data) == "[DONE]":
 		return nil
 	}
 	d.Reset(data)

@@ -100,7 +100,7 @@ func TestDecodeResponses(t *testing.T) {
 		{"no end", sseType, start, []llm.Kind{llm.EventStart, llm.EventUsage}},
 		{"no last blank line", sseType, start + `data: {"type":"message_stop"}`, []llm.Kind{llm.EventStart, llm.EventUsage, llm.EventEnd}},
 		{"cut inside an event", sseType, start + `data: {"type":"mess`, []llm.Kind{llm.EventStart, llm.EventUsage}},
-		{"CRLF and comments", sseType, ": hello\r\n\r\ndata:{\"type\":\"ping\"}\r\n\r\n", []llm.Kind{llm.EventPing}},
+		{"CRLF and comments", sseType, ": hello\r\n\r\ndata:{\"type\":\"ping\"}\r\n\r\n", []llm.Kind{llm.EventPing, llm.EventPing}},
 		{"new kinds of events, blocks and deltas", sseType, data(
 			`{"type":"new"}`,
 			`{"type":"content_block_start","index":0,"content_block":{"type":"new"}}`,
