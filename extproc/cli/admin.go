@@ -21,7 +21,7 @@ func (s *service) listenAdmin(c *config.Config) error {
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprintf(w, "ready\npolicy %s\nlast reload %s\n", s.holder.Current().Revision(), s.reloadState())
 	})
-	s.admin = &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, WriteTimeout: 10 * time.Second}
+	s.admin = &http.Server{Addr: l.Addr().String(), Handler: mux, ReadHeaderTimeout: 5 * time.Second, WriteTimeout: 10 * time.Second}
 	s.run(func() {
 		if err := s.admin.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 			s.log.Error("the admin server ended", "error", err)

@@ -22,6 +22,7 @@ type Program struct {
 	Stdin          io.Reader
 	Stdout, Stderr io.Writer
 	Env            func(string) (string, bool)
+	Context        context.Context // its end ends a command, as a signal does; nil: signals alone do
 }
 
 // Exit codes.
@@ -70,7 +71,11 @@ func (p *Program) Run(args []string) int {
 }
 
 func (p *Program) exit(c command, args []string) int {
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	ctx := p.Context
+	if ctx == nil {
+		ctx = context.Background()
+	}
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	err := c.run(p, ctx, args)
 	switch {

@@ -36,7 +36,7 @@ func (p *Program) serve(ctx context.Context, args []string) error {
 		return err
 	}
 	defer s.stop()
-	s.log.Info("the gateway is ready", "listen", c.Listen.String(), "admin", c.Admin)
+	s.log.Info("the gateway is ready", "listen", c.Listen.String(), "admin", s.admin.Addr)
 	<-ctx.Done()
 	return nil
 }
