@@ -27,14 +27,14 @@ func (x *Exchange) Decide(ctx context.Context, body []byte) (*llm.Answer, *Forwa
 	if err != nil {
 		return x.fail(llm.CodeInternal, err), nil
 	}
-	x.record.Model, x.record.Stream = r.Model, r.Stream
+	x.record.Model, x.record.Stream = clip(r.Model), r.Stream
 	for _, name := range dialectHeaders {
 		if v := x.head.Get(name); v != "" {
 			r.Header = append(r.Header, llm.Header{Name: name, Value: v})
 		}
 	}
 	if x.record.User == "" {
-		x.record.User = r.User
+		x.record.User = clip(r.User)
 	}
 	targets, settings, refusal := x.candidates(ctx, r)
 	if refusal != nil {

@@ -43,9 +43,9 @@ func (g *Gateway) open(h *Head) (*Exchange, *llm.Answer) {
 	f, err := frontOf(h)
 	x := &Exchange{ID: newID(), gw: g, front: f, wire: g.dialects[f.dialect], head: h}
 	x.record = Record{
-		ID: x.ID, Start: g.now(), Dialect: f.dialect, Op: f.op, Path: h.Path,
-		User:       h.first("x-attache-user", "helicone-user-id"),
-		Session:    h.first("x-attache-session", "helicone-session-id"),
+		ID: x.ID, Start: g.now(), Dialect: f.dialect, Op: f.op, Path: clip(h.Path),
+		User:       clip(h.first("x-attache-user", "helicone-user-id")),
+		Session:    clip(h.first("x-attache-session", "helicone-session-id")),
 		Properties: h.properties(),
 		Revision:   g.policy.Revision(),
 	}
@@ -58,6 +58,11 @@ func (g *Gateway) open(h *Head) (*Exchange, *llm.Answer) {
 	}
 	return x, nil
 }
+
+// maxName bounds what of a client's own words gets into records, in bytes.
+const maxName = 512
+
+func clip(s string) string { return s[:min(len(s), maxName)] }
 
 // newID returns 128 random bits: who knows an exchange's ID may take part in it.
 func newID() string {

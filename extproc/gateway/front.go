@@ -107,7 +107,7 @@ func (h *Head) properties() map[string]string {
 			if props == nil {
 				props = map[string]string{}
 			}
-			props[name] = f.Value
+			props[clip(name)] = clip(f.Value)
 		}
 	}
 	return props

@@ -104,7 +104,7 @@ func TestResolve(t *testing.T) {
 		"gpt-4o,":                     "model_not_found",
 		"both,both,both,both,both":    "invalid_request",
 		"":                            "model_not_found",
-		strings.Repeat("x", 10_000):   "model_not_found",
+		strings.Repeat("x", 10_000):   "invalid_request",
 		"smart,unknown":               "model_not_found",
 		"claude-sonnet/b,gpt-4o-mini": "b/claude-sonnet a/gpt-4o-mini",
 	} {

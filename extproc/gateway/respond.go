@@ -292,7 +292,7 @@ func (x *Exchange) ownHeaders() []llm.Header {
 	if r.Provider != "" {
 		hs = append(hs,
 			llm.Header{Name: "x-attache-provider", Value: r.Provider},
-			llm.Header{Name: "x-attache-model", Value: strings.TrimPrefix(r.Target, r.Provider+"/")},
+			llm.Header{Name: "x-attache-model", Value: headerText(strings.TrimPrefix(r.Target, r.Provider+"/"))},
 			llm.Header{Name: "x-attache-attempts", Value: strconv.Itoa(x.tried)})
 	}
 	if r.Revision != "" {

@@ -70,6 +70,9 @@ const maxTargets = 8
 // models, provider/model, model/provider, a bare name, or several of these with
 // commas between them.
 func (g *Gateway) resolve(model string) ([]*target, Settings, *llm.Error) {
+	if len(model) > maxName {
+		return nil, g.defaults, llm.Invalid("model", "is longer than %d bytes", maxName)
+	}
 	var all []*target
 	settings := g.defaults
 	for i, name := range strings.Split(model, ",") {
