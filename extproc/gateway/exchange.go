@@ -60,7 +60,7 @@ func (g *Gateway) open(h *Head) (*Exchange, *llm.Answer) {
 }
 
 // maxName bounds what of a client's own words gets into records, in bytes.
-const maxName = 512
+const maxName = 1024
 
 func clip(s string) string { return s[:min(len(s), maxName)] }
 

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/attache-gateway/attache/extproc/dialect"
+	"github.com/attache-gateway/attache/extproc/tokens"
 )
 
 // Options are what a Gateway is made of.
@@ -81,6 +82,7 @@ func New(o Options) (*Gateway, error) {
 		free: o.Free,
 	}
 	g.users.Store(1)
+	tokens.O200K() // loads, so that no request waits for it
 	for _, d := range o.Dialects {
 		g.dialects[d.Name()] = d
 	}
