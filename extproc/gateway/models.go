@@ -86,7 +86,8 @@ func appendModel(b []byte, name, dialect string) []byte {
 	if dialect == llm.Anthropic {
 		b = jsonx.AppendString(append(b, `{"type":"model","id":`...), name)
 		b = jsonx.AppendString(append(b, `,"display_name":`...), name)
-		return append(append(b, `,"created_at":"`+created.Format(time.RFC3339)...), `"}`...)
+		b = append(b, `,"lifecycle":"active","created_at":"`...)
+		return append(created.AppendFormat(b, time.RFC3339), `"}`...)
 	}
 	b = jsonx.AppendString(append(b, `{"object":"model","id":`...), name)
 	return append(b, `,"created":0,"owned_by":"attache"}`...)

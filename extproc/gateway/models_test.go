@@ -40,3 +40,17 @@ func TestMistakeIsNoFailure(t *testing.T) {
 		t.Errorf("answer %+v, record %+v", answer, r)
 	}
 }
+
+// Anthropic's SDK refuses a model without one of these members.
+func TestModelsForAnthropic(t *testing.T) {
+	h := newGateway(t, nil)
+	x, answer := h.Open(&Head{Method: "GET", Path: "/v1/models/smart", Headers: []llm.Header{{Name: "anthropic-version", Value: "2023-06-01"}}})
+	if answer == nil {
+		answer, _ = x.Decide(t.Context(), nil)
+	}
+	x.Close(t.Context())
+	const want = `{"type":"model","id":"smart","display_name":"smart","lifecycle":"active","created_at":"1970-01-01T00:00:00Z"}`
+	if string(answer.Body) != want {
+		t.Errorf("got %s", answer.Body)
+	}
+}
