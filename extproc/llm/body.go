@@ -45,12 +45,12 @@ type Edit struct {
 	New []byte
 }
 
-// A Patch collects changes to a Body without touching it.
+// A Patch collects changes to a Body without touching it. Of several changes
+// to one member the last one holds.
 type Patch struct {
-	body    *Body
-	edits   []Edit
-	removed map[int]bool // indexes of members
-	added   []byte       // members to append, each with its comma in front
+	body  *Body
+	edits []Edit
+	sets  []Set
 }
 
 // Patch begins a set of changes.
@@ -61,52 +61,57 @@ func (b *Body) Patch(edits ...Edit) *Patch {
 // Set gives a member a new value, which must be JSON. A member that is not
 // there is added at the end.
 func (p *Patch) Set(name string, value []byte) {
-	if i := p.body.index(name); i >= 0 {
-		p.edits = append(p.edits, Edit{p.body.Members[i].Value, value})
-		return
+	for i := range p.sets {
+		if p.sets[i].Name == name {
+			p.sets[i].Value = value
+			return
+		}
 	}
-	p.added = append(p.added, `,"`...)
-	p.added = append(p.added, name...)
-	p.added = append(p.added, `":`...)
-	p.added = append(p.added, value...)
+	p.sets = append(p.sets, Set{name, value})
 }
 
 // Remove takes a member out; one that is not there is no error.
-func (p *Patch) Remove(name string) {
-	i := p.body.index(name)
-	if i < 0 {
-		return
+func (p *Patch) Remove(name string) { p.Set(name, nil) }
+
+// set returns what a member is set to.
+func (p *Patch) set(name string) (value []byte, ok bool) {
+	for _, s := range p.sets {
+		if s.Name == name {
+			return s.Value, true
+		}
 	}
-	if p.removed == nil {
-		p.removed = map[int]bool{}
-	}
-	p.removed[i] = true
+	return nil, false
 }
 
 // Bytes returns the changed body. Without changes it is Body.Raw itself.
 func (p *Patch) Bytes() []byte {
 	raw, ms := p.body.Raw, p.body.Members
-	if len(p.edits) == 0 && len(p.removed) == 0 && len(p.added) == 0 {
+	if len(p.edits) == 0 && len(p.sets) == 0 {
 		return raw
 	}
 	slices.SortStableFunc(p.edits, func(a, b Edit) int { return cmp.Compare(a.At.Start, b.At.Start) })
 	out := make([]byte, 0, p.size())
 	if len(ms) == 0 {
-		return append(p.appendAdded(append(out, '{'), true), '}')
+		return append(p.appendNew(append(out, '{'), true), '}')
 	}
 	out = append(out, raw[:ms[0].At.Start]...)
 	first := true
 	for i, m := range ms {
-		if p.removed[i] {
+		value, ok := p.set(m.Name)
+		if ok && value == nil {
 			continue
 		}
 		if !first {
 			out = append(out, raw[ms[i-1].At.End:m.At.Start]...)
 		}
-		out = p.appendEdited(out, m.At)
 		first = false
+		if ok {
+			out = append(append(out, raw[m.At.Start:m.Value.Start]...), value...)
+		} else {
+			out = p.appendEdited(out, m.At)
+		}
 	}
-	out = p.appendAdded(out, first)
+	out = p.appendNew(out, first)
 	return append(out, raw[ms[len(ms)-1].At.End:]...)
 }
 
@@ -124,17 +129,29 @@ func (p *Patch) appendEdited(out []byte, at Span) []byte {
 	return append(out, raw[from:at.End]...)
 }
 
-func (p *Patch) appendAdded(out []byte, first bool) []byte {
-	if first && len(p.added) > 0 {
-		return append(out, p.added[1:]...)
+// appendNew appends the members that the body does not have yet.
+func (p *Patch) appendNew(out []byte, first bool) []byte {
+	for _, s := range p.sets {
+		if s.Value == nil || p.body.index(s.Name) >= 0 {
+			continue
+		}
+		if !first {
+			out = append(out, ',')
+		}
+		first = false
+		out = append(append(append(out, '"'), s.Name...), `":`...)
+		out = append(out, s.Value...)
 	}
-	return append(out, p.added...)
+	return out
 }
 
 func (p *Patch) size() int {
-	n := len(p.body.Raw) + len(p.added)
+	n := len(p.body.Raw)
 	for _, e := range p.edits {
 		n += len(e.New)
+	}
+	for _, s := range p.sets {
+		n += len(s.Name) + len(s.Value) + 4
 	}
 	return n
 }
