@@ -3,6 +3,7 @@ package openai
 import (
 	"strings"
 
+	"github.com/attache-gateway/attache/extproc/dialect/fault"
 	"github.com/attache-gateway/attache/extproc/dialect/jsonx"
 	"github.com/attache-gateway/attache/extproc/llm"
 )
@@ -22,7 +23,7 @@ type answer struct {
 
 	// Of the object that is being read.
 	delta   delta
-	fault   fault
+	fault   fault.Fault
 	found   int  // choices; -1: no such member
 	counted bool // it reports usage
 	vectors bool // it has embeddings
@@ -49,7 +50,7 @@ func (a *answer) whole(body []byte) error {
 // object reads one object. It is broken when it says that the response is.
 func (a *answer) object(data []byte, failed bool) (broken bool, err error) {
 	a.in.Reset(data)
-	a.fault, a.found, a.counted, a.vectors = fault{}, -1, false, false
+	a.fault, a.found, a.counted, a.vectors = fault.Fault{}, -1, false, false
 	from, before, begun := len(a.events), a.usage, a.started
 	if err = a.in.Object(a.member); err == nil {
 		err = a.in.End()
@@ -61,8 +62,8 @@ func (a *answer) object(data []byte, failed bool) (broken bool, err error) {
 		a.events[from] = a.head // its members may come after the choices
 	}
 	a.nameCalls(a.events[from:])
-	if a.fault.found || failed {
-		a.emit(llm.Event{Kind: llm.EventError, Err: a.fault.error(0)})
+	if a.fault.Found || failed {
+		a.emit(llm.Event{Kind: llm.EventError, Err: a.fault.Error(0)})
 		return true, nil
 	}
 	if a.counted && (a.usage != before || a.found <= 0) {
@@ -93,9 +94,9 @@ func (a *answer) member(name []byte) (err error) {
 	case "data":
 		err = a.data()
 	case "error":
-		err = a.fault.member(a.in, name)
+		err = a.fault.Member(a.in, name)
 	case "message", "code", "type":
-		err = a.fault.field(a.in, name) // some errors have no inner object
+		err = a.fault.Field(a.in, name) // some errors have no inner object
 	default:
 		_, err = a.in.Skip()
 	}

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/attache-gateway/attache/extproc/dialect/fault"
 	"github.com/attache-gateway/attache/extproc/dialect/jsonx"
 	"github.com/attache-gateway/attache/extproc/llm"
 )
@@ -52,7 +53,7 @@ func (c *completion) Encode(dst []byte, events []llm.Event) ([]byte, error) {
 			c.usage, c.counted = e.Usage, true
 		case e.Kind == llm.EventError:
 			c.over = true
-			dst = append(appendError(dst, e.Err), '}')
+			dst = fault.Append(dst, e.Err)
 		case e.Kind == llm.EventEnd:
 			c.over = true
 			dst = c.write(dst)
@@ -140,7 +141,7 @@ func (r *reply) append(dst []byte) []byte {
 		dst = jsonx.AppendString(dst, string(r.text))
 	}
 	dst = append(dst, `,"refusal":`...)
-	dst = appendOrNull(dst, string(r.refusal))
+	dst = jsonx.AppendOrNull(dst, string(r.refusal))
 	if len(r.thoughts) > 0 {
 		dst = append(dst, `,"reasoning_content":`...)
 		dst = jsonx.AppendString(dst, string(r.thoughts))

@@ -256,7 +256,7 @@ func (a *answer) deliver(c *choice) error {
 	switch strings.ToLower(d.finish) {
 	case "":
 	case "error", "insufficient_system_resource":
-		a.fault.found = true
+		a.fault.Found = true
 	default:
 		a.finish(c, d.finish)
 	}

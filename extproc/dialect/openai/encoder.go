@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/attache-gateway/attache/extproc/dialect"
+	"github.com/attache-gateway/attache/extproc/dialect/fault"
 	"github.com/attache-gateway/attache/extproc/dialect/jsonx"
 	"github.com/attache-gateway/attache/extproc/llm"
 )
@@ -117,7 +118,7 @@ func (c *chunks) event(dst []byte, e *llm.Event) []byte {
 	case llm.EventError:
 		c.over = true
 		dst = append(dst, "data: "...)
-		return append(appendError(dst, e.Err), "}\n\n"...)
+		return append(fault.Append(dst, e.Err), "\n\n"...)
 	case llm.EventEnd:
 		return c.end(dst)
 	}

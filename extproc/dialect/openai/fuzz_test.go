@@ -75,7 +75,7 @@ func FuzzDecodeError(f *testing.F) {
 	f.Add([]byte(`{"detail":[{"msg":"x"}],"code":"c","error":"e"}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		e := New().DecodeError(500, body)
-		if e.Status != 500 || e.Message == "" || len(e.Message) > maxMessage || !json.Valid(New().EncodeError(e)) {
+		if e.Status != 500 || e.Message == "" || !json.Valid(New().EncodeError(e)) {
 			t.Fatalf("got %+v", e)
 		}
 	})

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/attache-gateway/attache/extproc/dialect"
+	"github.com/attache-gateway/attache/extproc/dialect/fault"
 	"github.com/attache-gateway/attache/extproc/llm"
 )
 
@@ -62,6 +63,13 @@ var members = map[string][]string{
 // Member names the members of a request that hold a canonical field; the first
 // is the one to add where none is there. It is nil if the dialect has none.
 func (d *Dialect) Member(field string) []string { return members[field] }
+
+// DecodeError reads the body of a response with an error status, in any of the
+// forms that compatible servers use.
+func (d *Dialect) DecodeError(status int, body []byte) *llm.Error { return fault.Decode(status, body) }
+
+// EncodeError writes an error as the whole body of an answer.
+func (d *Dialect) EncodeError(e *llm.Error) []byte { return fault.Append(nil, e) }
 
 // newID makes an id for an answer whose provider gave it none.
 func newID() string { return "chatcmpl-" + rand.Text() }

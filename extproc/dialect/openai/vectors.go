@@ -3,6 +3,7 @@ package openai
 import (
 	"strconv"
 
+	"github.com/attache-gateway/attache/extproc/dialect/fault"
 	"github.com/attache-gateway/attache/extproc/dialect/jsonx"
 	"github.com/attache-gateway/attache/extproc/llm"
 )
@@ -35,7 +36,7 @@ func (v *vectors) Encode(dst []byte, events []llm.Event) ([]byte, error) {
 			v.usage = e.Usage
 		case e.Kind == llm.EventError:
 			v.over = true
-			dst = append(appendError(dst, e.Err), '}')
+			dst = fault.Append(dst, e.Err)
 		case e.Kind == llm.EventEnd:
 			v.over = true
 			dst = v.write(dst)

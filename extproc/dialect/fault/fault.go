@@ -1,4 +1,9 @@
-package openai
+// Package fault reads and writes errors as OpenAI's APIs do, and reads what the
+// many servers that are compatible with them make of it.
+//
+// It knows the forms of an error object and the statuses that its words stand
+// for. It does not know where in a response or a stream an error can be.
+package fault
 
 import (
 	"fmt"
@@ -15,13 +20,8 @@ const maxMessage = 4096
 // codeContext is the code of a request that is longer than the model's context.
 const codeContext = "context_length_exceeded"
 
-// EncodeError writes an error as the whole body of an answer.
-func (d *Dialect) EncodeError(e *llm.Error) []byte {
-	return append(appendError(nil, e), '}')
-}
-
-// appendError appends {"error":{…} without the last brace.
-func appendError(dst []byte, e *llm.Error) []byte {
+// Append appends an error as a whole body: {"error":{…}}.
+func Append(dst []byte, e *llm.Error) []byte {
 	code := e.Code
 	if strings.HasPrefix(e.Message, "prompt is too long") {
 		code = codeContext // as Anthropic says it
@@ -31,16 +31,9 @@ func appendError(dst []byte, e *llm.Error) []byte {
 	dst = append(dst, `,"type":`...)
 	dst = jsonx.AppendString(dst, errorType(e, code))
 	dst = append(dst, `,"param":`...)
-	dst = appendOrNull(dst, e.Param)
+	dst = jsonx.AppendOrNull(dst, e.Param)
 	dst = append(dst, `,"code":`...)
-	return append(appendOrNull(dst, code), '}')
-}
-
-func appendOrNull(dst []byte, s string) []byte {
-	if s == "" {
-		return append(dst, "null"...)
-	}
-	return jsonx.AppendString(dst, s)
+	return append(jsonx.AppendOrNull(dst, code), "}}"...)
 }
 
 // ownTypes are the types that OpenAI itself uses. Another dialect's stay out.
@@ -67,58 +60,59 @@ func errorType(e *llm.Error, code string) string {
 	return "invalid_request_error"
 }
 
-// DecodeError reads the body of a response with an error status, in any of the
-// forms that compatible servers use.
-func (d *Dialect) DecodeError(status int, body []byte) *llm.Error {
-	var f fault
+// Decode reads the body of a response with an error status. A status of 0 is
+// one that only the body knows.
+func Decode(status int, body []byte) *llm.Error {
+	var f Fault
 	in := jsonx.NewReader(body)
 	if err := f.read(in); err != nil {
-		f = fault{}
+		f = Fault{}
 	}
-	return f.error(status)
+	return f.Error(status)
 }
 
-// A fault collects what a provider says about an error.
-type fault struct {
+// A Fault collects what a provider says about an error.
+type Fault struct {
+	Found bool // there was a member error, or what stands for it
+
 	message, kind, param, code string
 	status                     int64
-	found                      bool // there was a member error, or what stands for it
 }
 
 // read reads a body: an object, or Google's list of one.
-func (f *fault) read(in *jsonx.Reader) error {
+func (f *Fault) read(in *jsonx.Reader) error {
 	if in.Kind() == jsonx.Array {
 		return in.Array(func(int) error { return f.read(in) })
 	}
-	return in.Object(func(name []byte) error { return f.member(in, name) })
+	return in.Object(func(name []byte) error { return f.Member(in, name) })
 }
 
-// member reads a member of the outer object. Some servers have no inner one.
-func (f *fault) member(in *jsonx.Reader, name []byte) error {
+// Member reads a member of the outer object. Some servers have no inner one.
+func (f *Fault) Member(in *jsonx.Reader, name []byte) error {
 	switch string(name) {
 	case "error":
 		switch in.Kind() {
 		case jsonx.Object, jsonx.Array:
-			f.found = true
+			f.Found = true
 		case jsonx.String:
 			err := f.text(in, &f.message)
-			f.found = f.message != ""
+			f.Found = f.message != ""
 			return err
 		}
 		return f.value(in)
 	case "detail", "errors":
 		return f.value(in)
 	}
-	return f.field(in, name)
+	return f.Field(in, name)
 }
 
 // value reads an error that is a string, an object, or a list of them.
-func (f *fault) value(in *jsonx.Reader) error {
+func (f *Fault) value(in *jsonx.Reader) error {
 	switch in.Kind() {
 	case jsonx.String:
 		return f.text(in, &f.message)
 	case jsonx.Object:
-		return in.Object(func(name []byte) error { return f.field(in, name) })
+		return in.Object(func(name []byte) error { return f.Field(in, name) })
 	case jsonx.Array:
 		return in.Array(func(int) error { return f.value(in) })
 	}
@@ -126,7 +120,8 @@ func (f *fault) value(in *jsonx.Reader) error {
 	return err
 }
 
-func (f *fault) field(in *jsonx.Reader, name []byte) error {
+// Field reads a member of the error itself.
+func (f *Fault) Field(in *jsonx.Reader, name []byte) error {
 	switch string(name) {
 	case "message", "msg", "Message":
 		return f.text(in, &f.message)
@@ -147,7 +142,7 @@ func (f *fault) field(in *jsonx.Reader, name []byte) error {
 }
 
 // text keeps the first string that is not empty.
-func (f *fault) text(in *jsonx.Reader, to *string) error {
+func (f *Fault) text(in *jsonx.Reader, to *string) error {
 	if in.Kind() != jsonx.String {
 		_, err := in.Skip()
 		return err
@@ -159,7 +154,7 @@ func (f *fault) text(in *jsonx.Reader, to *string) error {
 	return err
 }
 
-func (f *fault) number(in *jsonx.Reader) error {
+func (f *Fault) number(in *jsonx.Reader) error {
 	if in.Kind() != jsonx.Number {
 		_, err := in.Skip()
 		return err
@@ -171,8 +166,8 @@ func (f *fault) number(in *jsonx.Reader) error {
 	return err
 }
 
-// error is the canonical form. A status of 0 is one that only the body knows.
-func (f *fault) error(status int) *llm.Error {
+// Error is the canonical form. A status of 0 is one that only the body knows.
+func (f *Fault) Error(status int) *llm.Error {
 	e := &llm.Error{Status: status, Code: f.code, Message: shorten(f.message), Param: f.param, Type: f.kind}
 	if e.Status == 0 {
 		e.Status = f.guessStatus()
@@ -213,7 +208,7 @@ var faultStatus = map[string]int{
 	"timeout": 504, "timeout_error": 504,
 }
 
-func (f *fault) guessStatus() int {
+func (f *Fault) guessStatus() int {
 	if f.status != 0 {
 		return int(f.status)
 	}
