@@ -67,10 +67,11 @@ func (x *Exchange) Usage(u llm.Usage) {
 	if x.resp == nil || x.resp.mode != ModePass {
 		return
 	}
-	x.record.Usage, x.resp.reported, x.resp.meter.ended = u, true, true
+	x.record.Usage, x.resp.reported = u, true
 }
 
-// Done notes that a response whose body stayed in Envoy came to its end.
+// Done notes that a response whose body stayed in Envoy came to its end, as far
+// as Envoy can tell.
 func (x *Exchange) Done() {
 	if x.resp != nil && x.resp.mode == ModePass {
 		x.resp.meter.ended = true
@@ -97,6 +98,9 @@ func (x *Exchange) settle(gone bool) {
 	if !resp.meter.ended && resp.status == 0 && (resp.mode != ModePass || r.Stream) {
 		r.Truncated = true
 		r.Cancelled = gone && !resp.ended
+		if resp.mode == ModeWhole && !resp.ended {
+			r.Status = 0 // its headers were still held
+		}
 	}
 	if !resp.reported && resp.status == 0 && r.Op != llm.OpForward {
 		resp.count(x)

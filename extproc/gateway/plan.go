@@ -133,7 +133,7 @@ func (x *Exchange) attempt(i int) (*Upstream, error) {
 		}
 		st.wire = wire
 	}
-	x.attempts = append(x.attempts, Attempt{Target: st.String(), Result: "failed"})
+	x.reach(i + 1)
 	return x.upstream(st), nil
 }
 

@@ -29,12 +29,12 @@ type Record struct {
 	Provider string
 	Attempts []Attempt
 
-	Status    int    // as the client saw it
+	Status    int    // as the client saw it; 0: it got none, or one of Envoy's
 	Code      string // of the error; empty: none
 	Detail    string // what went wrong inside, for operators
 	Finish    llm.FinishReason
 	Truncated bool // the response ended before the provider said so
-	Cancelled bool // the client went away
+	Cancelled bool // the connection of the client or, in the middle of a response, of the provider broke
 
 	Usage    llm.Usage
 	Counted  bool  // Usage is our own count, the provider gave none

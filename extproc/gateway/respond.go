@@ -130,13 +130,19 @@ func asksUsage(r *llm.Request, t *target) bool {
 // won notes in the record who answered. The caller holds the mutex.
 func (x *Exchange) won(n int, st step, status int) {
 	x.record.Target, x.record.Provider = st.String(), st.Name
-	for len(x.attempts) < n { // attempts that failed before their filter was asked
-		x.attempts = append(x.attempts, Attempt{Target: x.plan.steps[len(x.attempts)].String(), Result: "failed"})
-	}
+	x.reach(n)
 	x.attempts[n-1].Result = strconv.Itoa(status)
 	x.tried = n
 	if st.wire != nil {
 		x.record.Warnings = append(x.record.Warnings, st.wire.Warnings...)
+	}
+}
+
+// reach notes all attempts up to n, counted from 1: those that got no connection
+// never asked for their request. The caller holds the mutex.
+func (x *Exchange) reach(n int) {
+	for i := len(x.attempts); i < n; i++ {
+		x.attempts = append(x.attempts, Attempt{Target: x.plan.steps[i].String(), Result: "failed"})
 	}
 }
 
@@ -257,9 +263,9 @@ func (x *Exchange) errorBody(p []byte) Output {
 	return x.errorOutput(e)
 }
 
-// LocalReply returns the answer for a response that Envoy made itself, for the
-// reason that it gives in its details.
-func (x *Exchange) LocalReply(status int, details string) *llm.Answer {
+// LocalReply returns the answer for a response that Envoy made itself after n
+// attempts, for the reason that it gives in its details.
+func (x *Exchange) LocalReply(n, status int, details string) *llm.Answer {
 	x.record.Detail = "envoy: " + details
 	e := &llm.Error{Status: 502, Code: llm.CodeUpstreamError, Message: "no provider could be reached"}
 	switch status {
@@ -271,6 +277,9 @@ func (x *Exchange) LocalReply(status int, details string) *llm.Answer {
 		e = &llm.Error{Status: 504, Code: llm.CodeUpstreamTimeout, Message: "no provider answered in time"}
 	}
 	x.mu.Lock()
+	if x.plan != nil {
+		x.reach(min(n, len(x.plan.steps)))
+	}
 	x.tried = len(x.attempts)
 	x.mu.Unlock()
 	return x.refuse(e)
@@ -292,8 +301,10 @@ func (x *Exchange) ownHeaders() []llm.Header {
 	if r.Provider != "" {
 		hs = append(hs,
 			llm.Header{Name: "x-attache-provider", Value: r.Provider},
-			llm.Header{Name: "x-attache-model", Value: headerText(strings.TrimPrefix(r.Target, r.Provider+"/"))},
-			llm.Header{Name: "x-attache-attempts", Value: strconv.Itoa(x.tried)})
+			llm.Header{Name: "x-attache-model", Value: headerText(strings.TrimPrefix(r.Target, r.Provider+"/"))})
+	}
+	if x.tried > 0 {
+		hs = append(hs, llm.Header{Name: "x-attache-attempts", Value: strconv.Itoa(x.tried)})
 	}
 	if r.Revision != "" {
 		hs = append(hs, llm.Header{Name: "x-attache-policy", Value: r.Revision})

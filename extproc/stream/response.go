@@ -116,16 +116,23 @@ func overwrite(name, value string) *corev3.HeaderValueOption {
 // usageNamespace is where Envoy's AI protocol manager puts what it read.
 const usageNamespace = "envoy.ai.token_usage"
 
-// usage returns the tokens that Envoy read out of a response.
-func usage(m *extproc.ProcessingRequest) (llm.Usage, bool) {
-	packed, ok := m.GetMetadataContext().GetTypedFilterMetadata()[usageNamespace]
-	if !ok {
-		return llm.Usage{}, false
-	}
+// book passes on what Envoy read out of a response that has come to its end. Of
+// one that was cut it has read a part, where it noticed.
+func book(m *extproc.ProcessingRequest, x *gateway.Exchange) {
 	var u aiv3.TokenUsage
-	if err := packed.UnmarshalTo(&u); err != nil || u.GetExtractionStatus() == aiv3.TokenUsage_FAILED {
-		return llm.Usage{}, false
+	status := aiv3.TokenUsage_FAILED
+	if packed, ok := m.GetMetadataContext().GetTypedFilterMetadata()[usageNamespace]; ok && packed.UnmarshalTo(&u) == nil {
+		status = u.GetExtractionStatus()
 	}
+	if status != aiv3.TokenUsage_PARTIAL {
+		x.Done()
+	}
+	if status != aiv3.TokenUsage_FAILED {
+		x.Usage(usage(&u))
+	}
+}
+
+func usage(u *aiv3.TokenUsage) llm.Usage {
 	in, out := u.GetInputTokenDetails(), u.GetOutputTokenDetails()
 	return llm.Usage{
 		Input:      int64(u.GetInputTokens().GetValue()),
@@ -133,5 +140,5 @@ func usage(m *extproc.ProcessingRequest) (llm.Usage, bool) {
 		CacheWrite: int64(in.GetCacheCreationTokens().GetValue()),
 		Output:     int64(u.GetOutputTokens().GetValue()),
 		Reasoning:  int64(out.GetReasoningTokens().GetValue()),
-	}, true
+	}
 }

@@ -91,7 +91,7 @@ func (s *Server) downstream(ctx context.Context, c *conn) error {
 	}
 	body, err := c.requestBody()
 	if errors.Is(err, errResponse) { // Envoy refused the body
-		return c.replace(x.LocalReply(c.status(), c.details()))
+		return c.replace(x.LocalReply(c.attempt(), c.status(), c.details()))
 	}
 	if err != nil {
 		return err
@@ -110,7 +110,7 @@ func (s *Server) downstream(ctx context.Context, c *conn) error {
 		return err
 	}
 	if !c.fromProvider() {
-		return c.replace(x.LocalReply(c.status(), c.details()))
+		return c.replace(x.LocalReply(c.attempt(), c.status(), c.details()))
 	}
 	r, err := x.Respond(c.attempt(), c.status(), c.head(), c.empty())
 	if err != nil {
@@ -137,10 +137,7 @@ func (c *conn) pass(x *gateway.Exchange, head *gateway.ResponseHead) error {
 	if c.pending.GetResponseTrailers() == nil {
 		return c.unexpected("response trailers")
 	}
-	x.Done()
-	if u, ok := usage(c.pending); ok {
-		x.Usage(u)
-	}
+	book(c.pending, x)
 	return c.replyTrailers()
 }
 
