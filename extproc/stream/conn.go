@@ -57,10 +57,13 @@ func (c *conn) requestHead() (*gateway.Head, error) {
 	if err := c.recv(); err != nil {
 		return nil, err
 	}
+	c.first = c.pending
+	if c.pending.GetResponseHeaders() != nil {
+		return nil, errResponse
+	}
 	if c.pending.GetRequestHeaders() == nil {
 		return nil, c.unexpected("request headers")
 	}
-	c.first = c.pending
 	h := &gateway.Head{Headers: c.head()}
 	h.Method, h.Path = h.Get(":method"), h.Get(":path")
 	return h, nil

@@ -81,6 +81,9 @@ func (s *Server) close(ctx context.Context, c *conn) {
 
 func (s *Server) downstream(ctx context.Context, c *conn) error {
 	head, err := c.requestHead()
+	if errors.Is(err, errResponse) && !c.fromProvider() { // Envoy refused the head; that goes out as it is
+		return c.reply(&extproc.CommonResponse{})
+	}
 	if err != nil {
 		return err
 	}

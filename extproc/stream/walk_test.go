@@ -242,3 +242,16 @@ func TestMessageAfterGoneIsNoFailure(t *testing.T) {
 		t.Errorf("trailers instead of a body: %v", err)
 	}
 }
+
+// A head that Envoy refuses comes here as its answer alone. It stays as it is,
+// and is no exchange.
+func TestEnvoyRefusesTheHead(t *testing.T) {
+	srv, records := newServer(t, nil)
+	replies, err := play(srv, "downstream", responseHeaders("missing_host_header", 0, ":status", "400"))
+	check(t, transcript(replies, err), `
+response_headers
+`)
+	if len(records.records) > 0 {
+		t.Errorf("records %v", records.records)
+	}
+}
