@@ -1,8 +1,6 @@
 package gateway
 
 import (
-	"strconv"
-
 	"github.com/attache-gateway/attache/extproc/llm"
 	"github.com/attache-gateway/attache/extproc/tokens"
 )
@@ -72,7 +70,12 @@ func (x *Exchange) countTokens(r *llm.Request) *llm.Answer {
 	n := inputTokens(r, false)
 	x.record.Status = 200
 	x.record.Counted = true
-	body := append(strconv.AppendInt([]byte(`{"input_tokens":`), n, 10), '}')
+	body, err := x.wire.NewEncoder(r).Encode(nil, []llm.Event{
+		{Kind: llm.EventUsage, Usage: llm.Usage{Input: n}}, {Kind: llm.EventEnd},
+	})
+	if err != nil {
+		return x.fail(llm.CodeInternal, err)
+	}
 	header := append(x.ownHeaders(), llm.Header{Name: "x-attache-counted", Value: "estimate"})
 	return &llm.Answer{Status: 200, Type: "application/json", Header: header, Body: body}
 }

@@ -27,6 +27,7 @@ func (x *Exchange) Decide(ctx context.Context, body []byte) (*llm.Answer, *Forwa
 	if err != nil {
 		return x.fail(llm.CodeInternal, err), nil
 	}
+	x.front.complete(r)
 	x.record.Model, x.record.Stream = clip(r.Model), r.Stream
 	for _, name := range dialectHeaders {
 		if v := x.head.Get(name); v != "" {

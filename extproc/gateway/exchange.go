@@ -41,9 +41,10 @@ type Exchange struct {
 // its body is read; Close is due all the same.
 func (g *Gateway) open(h *Head) (*Exchange, *llm.Answer) {
 	f, err := frontOf(h)
+	path, _ := h.path()
 	x := &Exchange{ID: newID(), gw: g, front: f, wire: g.dialects[f.dialect], head: h}
 	x.record = Record{
-		ID: x.ID, Start: g.now(), Dialect: f.dialect, Op: f.op, Path: clip(h.Path),
+		ID: x.ID, Start: g.now(), Dialect: f.dialect, Op: f.op, Path: clip(path),
 		User:       clip(h.first("x-attache-user", "helicone-user-id")),
 		Session:    clip(h.first("x-attache-session", "helicone-session-id")),
 		Properties: h.properties(),

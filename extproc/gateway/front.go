@@ -11,27 +11,47 @@ type front struct {
 	method  string
 	dialect string
 	op      llm.Op
+	asked
+}
+
+// asked is what dialects say in the path that others say in the body.
+type asked struct {
+	model         string // empty: the body says it all
+	stream, array bool
+}
+
+// complete adds what the path says to a request.
+func (a *asked) complete(r *llm.Request) {
+	if a.model != "" {
+		r.Model, r.Stream, r.StreamUsage, r.Array = a.model, a.stream, a.stream, a.array
+	}
 }
 
 // fronts lists the paths without the leading /v1, which clients may leave out.
 var fronts = map[string]front{
-	"/chat/completions":      {"POST", llm.OpenAI, llm.OpChat},
-	"/embeddings":            {"POST", llm.OpenAI, llm.OpEmbeddings},
-	"/messages":              {"POST", llm.Anthropic, llm.OpChat},
-	"/messages/count_tokens": {"POST", llm.Anthropic, llm.OpCountTokens},
+	"/chat/completions":      {method: "POST", dialect: llm.OpenAI, op: llm.OpChat},
+	"/embeddings":            {method: "POST", dialect: llm.OpenAI, op: llm.OpEmbeddings},
+	"/messages":              {method: "POST", dialect: llm.Anthropic, op: llm.OpChat},
+	"/messages/count_tokens": {method: "POST", dialect: llm.Anthropic, op: llm.OpCountTokens},
 }
 
 // frontOf returns what a request is about. The list of models is the one path
 // that two dialects share; a header tells them apart. On an error the front
 // still names the dialect that the error is to be written in.
 func frontOf(h *Head) (front, *llm.Error) {
-	path, _, _ := strings.Cut(h.Path, "?")
-	path = strings.TrimPrefix(strings.TrimSuffix(path, "/"), "/v1")
+	whole, query := h.path()
+	path := strings.TrimPrefix(strings.TrimSuffix(whole, "/"), "/v1")
 	f, ok := fronts[path]
 	if !ok {
-		f = front{"GET", llm.OpenAI, llm.OpModels}
-		if h.Get("anthropic-version") != "" {
+		f, ok = googleFront(whole, query)
+	}
+	if !ok {
+		f = front{method: "GET", dialect: llm.OpenAI, op: llm.OpModels}
+		switch {
+		case h.Get("anthropic-version") != "":
 			f.dialect = llm.Anthropic
+		case strings.HasPrefix(whole, googleRoot):
+			f.dialect = llm.Gemini
 		}
 		if path != "/models" && !strings.HasPrefix(path, "/models/") {
 			return f, &llm.Error{Status: 404, Code: llm.CodeUnknownPath, Message: "no such path"}
@@ -49,6 +69,13 @@ type Head struct {
 	Method  string
 	Path    string
 	Headers []llm.Header
+}
+
+// path returns the path apart from its query. That may hold a key, so that it
+// goes into no record, and to no provider.
+func (h *Head) path() (path, query string) {
+	path, query, _ = strings.Cut(h.Path, "?")
+	return path, query
 }
 
 // Get returns the first value of a header, empty if there is none.

@@ -84,7 +84,7 @@ func (x *Exchange) Respond(n, status int, head []llm.Header, empty bool) (Respon
 	plain := encoding == "" || encoding == "identity"
 	streamed := media == "text/event-stream"
 	page := !streamed && media != "application/json" // of a proxy that is confused
-	relay := st.Dialect == x.front.dialect && streamed == req.Stream
+	relay := st.Dialect == x.front.dialect && streamed == req.Stream && !req.Array
 	r.hide = !req.StreamUsage && req.Stream && !x.gw.passUsage
 	native := st.NativeUsage && req.Op == llm.OpChat && plain && !(r.hide && asksUsage(req, st.target))
 	if relay && native && !empty && !page {

@@ -97,11 +97,11 @@ func (g *Gateway) find(name string) ([]*target, Settings) {
 	if m, ok := g.models[name]; ok {
 		return m.targets, m.Settings
 	}
-	if first, rest, ok := strings.Cut(name, "/"); ok && rest != "" && g.providers[first] != nil {
-		return []*target{g.target(g.providers[first], rest)}, g.defaults
+	if first, rest, ok := strings.Cut(name, "/"); ok && rest != "" && g.named(first) != nil {
+		return []*target{g.target(g.named(first), rest)}, g.defaults
 	}
-	if i := strings.LastIndexByte(name, '/'); i > 0 && g.providers[name[i+1:]] != nil {
-		return []*target{g.target(g.providers[name[i+1:]], name[:i])}, g.defaults
+	if i := strings.LastIndexByte(name, '/'); i > 0 && g.named(name[i+1:]) != nil {
+		return []*target{g.target(g.named(name[i+1:]), name[:i])}, g.defaults
 	}
 	var found []*target
 	for _, p := range g.ordered {
@@ -110,6 +110,18 @@ func (g *Gateway) find(name string) ([]*target, Settings) {
 		}
 	}
 	return found, g.defaults
+}
+
+// aliases are other names of providers, as long as none is configured under
+// them.
+var aliases = map[string]string{"google": "gemini"}
+
+// named returns the provider of a name, nil if there is none.
+func (g *Gateway) named(name string) *Provider {
+	if p := g.providers[name]; p != nil {
+		return p
+	}
+	return g.providers[aliases[name]]
 }
 
 // matches reports whether a name fits a pattern, in which a star stands for any

@@ -22,7 +22,9 @@ const (
 // Names of the wire formats, as they stand in configuration and records.
 const (
 	OpenAI    = "openai"
+	Responses = "responses"
 	Anthropic = "anthropic"
+	Gemini    = "gemini"
 )
 
 // A Header is one HTTP header field. Names are lower case.

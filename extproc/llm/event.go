@@ -15,7 +15,7 @@ const (
 	EventStart     Kind = iota // ID, Model, Created; Usage as far as it is known by then
 	EventText                  // Text
 	EventReasoning             // Text
-	EventSignature             // Text: of the reasoning before it
+	EventSignature             // Text: of the reasoning before it, see dialect.Seal
 	EventRedacted              // Text: reasoning that only its provider can read
 	EventRefusal               // Text
 	EventToolStart             // Tool, ID, Name
@@ -44,6 +44,8 @@ type Event struct {
 	Stop    string // the stop sequence that was met
 	Usage   Usage
 	Err     *Error
+
+	Signature string // of a tool call: of the reasoning behind it, see dialect.Seal
 }
 
 // A FinishReason says why the model stopped.

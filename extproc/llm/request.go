@@ -13,6 +13,7 @@ type Request struct {
 	Model       string
 	Stream      bool
 	StreamUsage bool // the client asked for usage in the stream
+	Array       bool // the stream shall be one JSON array, as Gemini has it without alt=sse
 
 	System   []Part // instructions before the first turn
 	Messages []Message
@@ -113,7 +114,7 @@ type Part struct {
 	At        Span   // the JSON value of Text in Body.Raw; empty if it has none
 	ID        string // of the tool call
 	Name      string // of the tool
-	Signature string // by which the provider recognises its own reasoning
+	Signature string // by which the provider recognises its own reasoning; see dialect.Seal
 	IsError   bool   // of a tool result
 	Media     Media
 	Parts     []Part // content of a tool result
@@ -207,4 +208,7 @@ type Rules struct {
 	Adaptive       bool   // knows adaptive thinking and effort levels
 	Reasons        bool   // a reasoning model
 	NativeSchema   bool   // knows structured output
+	MaxBudget      int64  // tokens; the highest thinking budget; 0: none is known
+	SignedCalls    bool   // gemini: refuses earlier tool calls without a signature
+	SchemaOrTools  bool   // gemini: refuses structured output together with tools
 }
