@@ -115,6 +115,14 @@ def parsed_format():
 
 
 @check
+def beta():
+    answer = client.beta.messages.create(**ASK, betas=["context-1m-2025-08-07"])
+    assert answer.content[0].text == TEXT, answer
+    if PROVIDER == "anthropic":
+        assert sent_headers()["anthropic-beta"] == "context-1m-2025-08-07", sent_headers()
+
+
+@check
 def counted():
     n = client.messages.count_tokens(model=MODEL, messages=HI, system="Be brief.").input_tokens
     assert 3 < n < 30, n

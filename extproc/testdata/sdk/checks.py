@@ -12,9 +12,6 @@ import sys
 import traceback
 import urllib.request
 
-import anthropic
-import openai
-
 URL = os.environ["ATTACHE_URL"]
 KEY = os.environ["ATTACHE_KEY"]
 PROVIDER = os.environ["PROVIDER"]  # the dialect of the provider, which is its name as well
@@ -27,10 +24,14 @@ PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgG
 
 
 def openai_client(**options):
+    import openai  # here, since one SDK takes half a second to load
+
     return openai.OpenAI(base_url=URL + "/v1", **{**OPTIONS, **options})
 
 
 def anthropic_client(**options):
+    import anthropic
+
     return anthropic.Anthropic(base_url=URL, **{**OPTIONS, **options})
 
 
