@@ -12,6 +12,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 
 	extproc "github.com/envoyproxy/go-control-plane/envoy/service/ext_proc/v3"
@@ -50,6 +51,7 @@ func Register(s *Server) *grpc.Server {
 // side it is on. Returning nil tells Envoy to go on alone, so that happens only
 // where there is nothing left to do.
 func (s *Server) Process(rpc extproc.ExternalProcessor_ProcessServer) (err error) {
+	growStack()
 	c := &conn{rpc: rpc}
 	ctx := rpc.Context()
 	defer func() {
@@ -69,6 +71,20 @@ func (s *Server) Process(rpc extproc.ExternalProcessor_ProcessServer) (err error
 		return s.upstream(c)
 	}
 	return status.Error(codes.InvalidArgument, "the filter's initial metadata must have x-attache-side: downstream or upstream")
+}
+
+// stackSize is what a policy's decision takes of the stack, in bytes, and a
+// little more.
+const stackSize = 40 << 10
+
+// growStack makes room on the goroutine's stack in one step. Otherwise it grows
+// in several, deep inside the policy's recursion, and each time all its frames
+// are moved: a third of the CPU time of a small request.
+//
+//go:noinline
+func growStack() {
+	var room [stackSize]byte
+	runtime.KeepAlive(&room)
 }
 
 func (s *Server) close(ctx context.Context, c *conn) {
