@@ -36,7 +36,7 @@ type Request struct {
 	User             string // the caller's own name for its end user
 	ServiceTier      string
 
-	Inputs []string // texts to embed, when they were sent as text
+	Inputs []Part // texts to embed; empty if they were sent as tokens
 
 	// Extra names the members of Body that have no canonical field. They
 	// survive when the target speaks the client's dialect and are refused or

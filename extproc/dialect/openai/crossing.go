@@ -71,26 +71,3 @@ var serviceTiers = map[string]string{
 	"standard_only": "default", // Anthropic
 	"standard":      "default", // Gemini
 }
-
-// efforts are the levels of reasoning_effort.
-var efforts = map[string]bool{
-	"none": true, "minimal": true, "low": true, "medium": true, "high": true, "xhigh": true, "max": true,
-}
-
-// effort is the level that comes closest to what the client asked for; empty
-// leaves it to the model.
-func effort(r *llm.Reasoning) string {
-	switch {
-	case r.Mode == "disabled":
-		return "none"
-	case efforts[r.Effort]:
-		return r.Effort
-	case r.Budget <= 0:
-		return ""
-	case r.Budget < 4096:
-		return "low"
-	case r.Budget < 16384:
-		return "medium"
-	}
-	return "high"
-}

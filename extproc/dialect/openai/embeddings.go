@@ -35,8 +35,9 @@ func (in *reading) input() error {
 
 func (in *reading) inputText() error {
 	in.asked = true
-	text, err := in.String()
-	in.req.Inputs = append(in.req.Inputs, text)
+	var p llm.Part
+	err := in.text(&p)
+	in.req.Inputs = append(in.req.Inputs, p)
 	return err
 }
 

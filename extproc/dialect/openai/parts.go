@@ -1,8 +1,6 @@
 package openai
 
 import (
-	"encoding/base64"
-	"net/url"
 	"strings"
 
 	"github.com/attache-gateway/attache/extproc/dialect/jsonx"
@@ -78,7 +76,7 @@ func (in *reading) partContent(p *llm.Part) error {
 func (in *reading) image(p *llm.Part) error {
 	if in.Kind() == jsonx.String {
 		link, err := in.String()
-		p.Media = linked(link)
+		p.Media = llm.LinkedMedia(link)
 		return err
 	}
 	var link, detail string
@@ -98,7 +96,7 @@ func (in *reading) image(p *llm.Part) error {
 	if err == nil && link == "" {
 		return in.missing("url")
 	}
-	p.Media = linked(link)
+	p.Media = llm.LinkedMedia(link)
 	p.Media.Detail = detail
 	return err
 }
@@ -134,7 +132,7 @@ func (in *reading) file(p *llm.Part) error {
 		case "file_data":
 			var data string
 			if data, err = in.String(); strings.HasPrefix(data, "data:") {
-				p.Media = linked(data)
+				p.Media = llm.LinkedMedia(data)
 			} else {
 				p.Media.Data = data
 			}
@@ -195,29 +193,4 @@ func (in *reading) cache() (*llm.Cache, error) {
 		c.TTL = "1h"
 	}
 	return c, err
-}
-
-// linked takes a link apart if it is a data URL (RFC 2397).
-func linked(link string) llm.Media {
-	if len(link) < 5 || !strings.EqualFold(link[:5], "data:") {
-		return llm.Media{URL: link}
-	}
-	head, data, _ := strings.Cut(link[5:], ",")
-	kind, params, _ := strings.Cut(head, ";")
-	m := llm.Media{Type: strings.ToLower(kind)}
-	if m.Type == "image/jpg" {
-		m.Type = "image/jpeg"
-	}
-	if params == "base64" || strings.HasSuffix(params, ";base64") {
-		m.Data = data
-		if strings.ContainsAny(data, " \t\r\n") {
-			m.Data = strings.Join(strings.Fields(data), "")
-		}
-		return m
-	}
-	if plain, err := url.PathUnescape(data); err == nil {
-		data = plain
-	}
-	m.Data = base64.StdEncoding.EncodeToString([]byte(data))
-	return m
 }

@@ -285,7 +285,14 @@ func TestEmbeddingsRequest(t *testing.T) {
 		{`[[1,2],[3]]`, nil},
 	} {
 		r, err := New().DecodeRequest(llm.OpEmbeddings, []byte(`{"model":"m","input":`+tt.input+`,"encoding_format":"base64"}`))
-		if err != nil || !reflect.DeepEqual(r.Inputs, tt.want) || !reflect.DeepEqual(extras(r), []string{"encoding_format"}) {
+		var texts []string
+		for _, p := range r.Inputs {
+			texts = append(texts, p.Text)
+			if at := string(r.Body.Raw[p.At.Start:p.At.End]); at != `"`+p.Text+`"` {
+				t.Errorf("%s: the place of %q is that of %s", tt.input, p.Text, at)
+			}
+		}
+		if err != nil || !reflect.DeepEqual(texts, tt.want) || !reflect.DeepEqual(extras(r), []string{"encoding_format"}) {
 			t.Errorf("%s: got %+v, %v", tt.input, r, err)
 		}
 	}

@@ -153,7 +153,7 @@ func (w *writer) reasoning() error {
 	if r == nil {
 		return nil
 	}
-	name, level := w.clientName("reasoning"), effort(r)
+	name, level := w.clientName("reasoning"), r.Level()
 	switch {
 	case !w.target.Rules.Reasons:
 		if level != "none" {
@@ -220,7 +220,7 @@ func (w *writer) tools() error {
 			w.text("description", t.Description)
 		}
 		w.key("parameters")
-		w.parameters(t.Schema)
+		w.dst = dialect.AppendParameters(w.dst, t.Schema)
 		w.strict(t.Strict)
 		w.dst = append(w.dst, "}}"...)
 		w.cache(t.Cache)
@@ -230,23 +230,6 @@ func (w *writer) tools() error {
 		w.dst = append(w.dst, `,"parallel_tool_calls":false`...)
 	}
 	return w.toolChoice()
-}
-
-// parameters writes a schema of arguments, which must say that they are an
-// object.
-func (w *writer) parameters(schema []byte) {
-	in := jsonx.NewReader(schema)
-	members, _ := in.Members(func([]byte) error { _, err := in.Skip(); return err }) // none if there is no schema
-	typed := slices.ContainsFunc(members, func(m llm.Member) bool { return m.Name == "type" })
-	switch {
-	case len(members) == 0:
-		w.dst = append(w.dst, `{"type":"object","properties":{}}`...)
-	case typed:
-		w.dst = append(w.dst, schema...)
-	default:
-		w.dst = append(w.dst, `{"type":"object",`...)
-		w.dst = append(w.dst, schema[members[0].At.Start:]...)
-	}
 }
 
 func (w *writer) toolChoice() error {
