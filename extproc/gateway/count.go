@@ -30,9 +30,7 @@ func inputTokens(r *llm.Request, quick bool) int64 {
 		c.text(t.Description)
 		c.text(string(t.Schema))
 	}
-	for _, s := range r.Inputs {
-		c.text(s)
-	}
+	c.parts(r.Inputs)
 	if c.seen > 0 && c.skipped > 0 {
 		c.tokens += c.tokens * c.skipped / c.seen
 	}

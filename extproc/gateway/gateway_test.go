@@ -261,6 +261,22 @@ func TestGuards(t *testing.T) {
 	}
 }
 
+// Texts to embed are seen as well, and what cannot be seen does not pass.
+func TestGuardsReadEmbeddings(t *testing.T) {
+	h := newGateway(t, func(o *Options) {
+		o.Guards = []InputGuard{{Guard: guardFunc(func(text *Text) (Verdict, error) {
+			return Verdict{Action: ActionRedact, Findings: []Finding{{Segment: 1, Start: 0, End: 4, Label: "card"}}}, nil
+		})}}
+	})
+	_, answer, f := decide(t, h, "/v1/embeddings", `{"model":"a/e","input":["x","4111 2"]}`)
+	if answer != nil || string(f.First.Body) != `{"model":"e","input":["x","[CARD] 2"]}` {
+		t.Errorf("got %+v, %+v", answer, f)
+	}
+	if _, answer, _ := decide(t, h, "/v1/embeddings", `{"model":"a/e","input":[[1,2]]}`); answer == nil || answer.Status != 400 {
+		t.Errorf("tokens passed a guard that cannot read them: %+v", answer)
+	}
+}
+
 func TestKeyMayUse(t *testing.T) {
 	h := newGateway(t, func(o *Options) {
 		o.Auth = keyFunc(func(Secret) (Caller, *llm.Error) { return Caller{Models: []string{"smart", "gpt-4o-*"}}, nil })

@@ -18,6 +18,9 @@ func (x *Exchange) guard(ctx context.Context, r *llm.Request, t *target) *llm.An
 	if len(x.gw.guards) == 0 {
 		return nil
 	}
+	if r.Op == llm.OpEmbeddings && len(r.Inputs) == 0 {
+		return x.refuse(llm.Unsupported("input", "must be text: guards cannot read tokens"))
+	}
 	in := newInspection(r)
 	in.text.RequestID, in.text.Model, in.text.Tenant = x.ID, t.model, tenant(&x.caller)
 	x.record.Verdicts = map[string]Action{}
@@ -76,6 +79,7 @@ func newInspection(r *llm.Request) *inspection {
 		}
 		in.add(m.Role, kind, m.Parts)
 	}
+	in.add(llm.RoleUser, SegmentText, r.Inputs)
 	in.changed = make([]bool, len(in.parts))
 	return in
 }
