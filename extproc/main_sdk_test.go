@@ -11,7 +11,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -141,15 +140,6 @@ func provider(t *testing.T, dialect mock.Dialect) *mock.Server {
 	return s
 }
 
-var doorProgram = sync.OnceValues(func() (string, error) {
-	path := filepath.Join(os.TempDir(), fmt.Sprintf("attache-%d", os.Getpid()))
-	out, err := exec.Command("go", "build", "-o", path, ".").CombinedOutput()
-	if err != nil {
-		return "", fmt.Errorf("%w\n%s", err, out)
-	}
-	return path, nil
-})
-
 // addKey adds a key that was made two hours ago, and returns it and its ID.
 func addKey(t *testing.T, file string, expires time.Time) (text, id string) {
 	t.Helper()
@@ -165,12 +155,8 @@ func addKey(t *testing.T, file string, expires time.Time) (text, id string) {
 
 // up runs the gateway with Envoy and returns where to send requests.
 func up(t *testing.T, config, envoy string) (url string) {
-	path, err := doorProgram()
-	if err != nil {
-		t.Fatal(err)
-	}
 	var log bytes.Buffer
-	cmd := exec.Command(path, "up", "-c", config)
+	cmd := exec.Command("attache", "up", "-c", config) // TestMain puts it in the path
 	cmd.Env = append(os.Environ(), "ENVOY="+envoy)
 	cmd.Dir = filepath.Dir(config)
 	cmd.Stderr = &log
