@@ -17,6 +17,23 @@ type crossing struct {
 // made, is refused; what tunes or labels it is left out with a warning. Members
 // that are not listed are left out with a warning too.
 var crossings = map[string]crossing{
+	// OpenAI Responses
+	"background":           {refuse: true, reason: "answers are not made in the background", idle: `false`},
+	"conversation":         {refuse: true, reason: "the provider keeps no conversations; send all of it as input"},
+	"previous_response_id": {refuse: true, reason: "the provider keeps no responses; send the whole conversation as input"},
+	"prompt":               {refuse: true, reason: "the provider keeps no prompts"},
+	"text.format":          {refuse: true, reason: "only text, JSON objects and JSON Schemas are translated"},
+	"tool_choice":          {refuse: true, reason: "only functions can be chosen"},
+	"tool_choice.tools[]":  {refuse: true, reason: "only functions can be chosen"},
+	"include":              {reason: "left out: Chat Completions has no such additions"},
+	"max_tool_calls":       {reason: "left out: it limits tools that the provider runs itself"},
+	"store":                {reason: "left out: nothing is stored", idle: `false`},
+	"text.verbosity":       {reason: "left out: it is not translated", idle: `"medium"`},
+	"top_logprobs":         {reason: "left out: probabilities are not translated", idle: `0`},
+	"truncation":           {reason: "left out: Chat Completions drops no input by itself", idle: `"disabled"`},
+
+	"stream_options.include_obfuscation": {reason: "left out: the answer is not obfuscated", idle: `false`},
+
 	// Anthropic Messages
 	"container":                      {refuse: true, reason: "Chat Completions has no containers"},
 	"fallbacks":                      {reason: "left out: the gateway's own fallbacks apply"},
@@ -38,6 +55,7 @@ var crossings = map[string]crossing{
 // they differ, so that a refusal names what the client wrote.
 var clientNames = map[string]map[string]string{
 	llm.Anthropic: {"stop": "stop_sequences", "format": "output_config.format", "reasoning": "thinking", "user": "metadata.user_id"},
+	llm.Responses: {"format": "text.format", "reasoning": "reasoning.effort", "user": "safety_identifier"},
 }
 
 func (w *writer) clientName(field string) string {

@@ -1,7 +1,9 @@
 package openai
 
 import (
+	"bytes"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -35,11 +37,28 @@ func (w *writer) messages() error {
 			err = w.user(field, m)
 		}
 		if err != nil {
-			return err
+			return w.named(err, m.Parts)
 		}
 	}
 	w.dst = append(w.dst, ']')
 	return nil
+}
+
+// named makes an error name what a client of the Responses API wrote, whose
+// items are other than the messages that they became.
+func (w *writer) named(err error, parts []llm.Part) error {
+	var e *llm.Error
+	if w.req.Dialect != llm.Responses || !errors.As(err, &e) {
+		return err
+	}
+	e.Param = "input"
+	for i := range parts {
+		if at := bytes.Index(w.req.Body.Raw, parts[i].Raw); parts[i].Kind == llm.PartOther && at > 0 {
+			e.Param = jsonx.PathAt(w.req.Body.Raw, at)
+			break
+		}
+	}
+	return err
 }
 
 // message begins a message and says who speaks.
