@@ -4,10 +4,10 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"strings"
 	"unicode"
 
+	"github.com/attache-gateway/attache/extproc/dialect"
 	"github.com/attache-gateway/attache/extproc/dialect/jsonx"
 	"github.com/attache-gateway/attache/extproc/llm"
 )
@@ -82,7 +82,7 @@ func appendTextBlock(dst []byte, text string, cache *llm.Cache) []byte {
 }
 
 func (e *requestEncoder) toolCall(p *llm.Part) {
-	input, ok := toolInput(p.Text)
+	input, ok := dialect.ArgumentsObject(p.Text)
 	if !ok {
 		e.warn("messages.tool_calls", "arguments that are no JSON object were sent as the text that they are")
 	}
@@ -109,36 +109,6 @@ func (e *requestEncoder) toolResult(p *llm.Part) error {
 	}
 	e.dst = append(appendCache(e.dst, e.mark(p.Cache)), '}')
 	return nil
-}
-
-// toolInput turns the arguments of a call, which are text elsewhere, into the
-// object that this API wants. No arguments are an empty object. What is no
-// object goes under the name "arguments", for a model's broken call must not
-// make every later request fail.
-func toolInput(args string) (input []byte, ok bool) {
-	if blank(args) {
-		return []byte("{}"), true
-	}
-	rd := jsonx.NewReader([]byte(args))
-	if rd.Kind() == jsonx.Object {
-		if raw, err := rd.Raw(); err == nil && rd.End() == nil {
-			return oneLine(raw), true
-		}
-	}
-	return append(jsonx.AppendString([]byte(`{"arguments":`), args), '}'), false
-}
-
-// oneLine takes line ends out of JSON, which has them between values only.
-// Other white space stays: the text of arguments is what caches compare.
-func oneLine(raw []byte) []byte {
-	if bytes.IndexByte(raw, '\n') < 0 && bytes.IndexByte(raw, '\r') < 0 {
-		return raw
-	}
-	var b bytes.Buffer
-	if json.Compact(&b, raw) != nil {
-		return raw
-	}
-	return b.Bytes()
 }
 
 // toolID makes an id one that the API takes: letters, digits, _ and -. Others

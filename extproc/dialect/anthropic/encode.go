@@ -4,6 +4,7 @@ import (
 	"strconv"
 
 	"github.com/attache-gateway/attache/extproc/dialect"
+	"github.com/attache-gateway/attache/extproc/dialect/claude"
 	"github.com/attache-gateway/attache/extproc/dialect/jsonx"
 	"github.com/attache-gateway/attache/extproc/llm"
 )
@@ -64,7 +65,7 @@ type requestEncoder struct {
 	dst      []byte
 	warnings []string
 	marks    int // cache marks that may still be written; negative: to be skipped
-	thinks   thinking
+	thinks   claude.Thinking
 	asked    bool // the instructions were made the user's turn
 }
 
@@ -92,9 +93,9 @@ func (e *requestEncoder) request() error {
 	e.dst = append(e.dst, `{"model":`...)
 	e.dst = jsonx.AppendString(e.dst, e.target.Model)
 	limit := e.maxTokens()
-	e.thinks = e.planThinking(limit, turns)
+	e.thinks = claude.PlanThinking(r, e.rules, limit, unthoughtCall(turns), e.warn)
 	if r.Op == llm.OpChat {
-		e.dst = strconv.AppendInt(append(e.dst, `,"max_tokens":`...), e.thinks.limit, 10)
+		e.dst = strconv.AppendInt(append(e.dst, `,"max_tokens":`...), e.thinks.Limit, 10)
 	}
 	e.marks = maxMarks - e.countMarks()
 	if err := e.system(); err != nil {
@@ -116,9 +117,7 @@ func (e *requestEncoder) request() error {
 	return nil
 }
 
-// defaultMaxTokens is the limit that every model allows. The API demands one.
-const defaultMaxTokens = 4096
-
+// maxTokens is the limit of output tokens. The API demands one.
 func (e *requestEncoder) maxTokens() int64 {
 	switch {
 	case e.req.MaxTokens > 0:
@@ -126,7 +125,7 @@ func (e *requestEncoder) maxTokens() int64 {
 	case e.rules.MaxOutput > 0:
 		return e.rules.MaxOutput
 	}
-	return defaultMaxTokens
+	return claude.DefaultMaxTokens
 }
 
 // options writes what steers the sampling and the service.
@@ -167,45 +166,10 @@ func (e *requestEncoder) stopSequences() []string {
 
 // sampling writes temperature, top_p and top_k as far as the model takes them.
 func (e *requestEncoder) sampling() {
-	r := e.req
-	temperature, topP, topK := r.Temperature, r.TopP, r.TopK
-	drop := func(field string, n *llm.Number, reason string) {
-		if *n != "" {
-			e.warn(field, reason)
-			*n = ""
-		}
-	}
-	if e.rules.NoSampling {
-		const reason = "left out: the model does not take it"
-		drop("temperature", &temperature, reason)
-		drop("top_p", &topP, reason)
-		drop("top_k", &topK, reason)
-	}
-	if value(temperature) > 1 {
-		e.warn("temperature", "lowered to 1, the highest that the API takes")
-		temperature = "1"
-	}
-	if e.thinks.on {
-		const reason = "left out: the model does not take it while it thinks"
-		if value(temperature) != 1 {
-			drop("temperature", &temperature, reason)
-		}
-		if value(topP) < 0.95 {
-			drop("top_p", &topP, reason)
-		}
-		drop("top_k", &topK, reason)
-	}
-	if temperature != "" {
-		drop("top_p", &topP, "left out: the API takes it or temperature, not both")
-	}
-	e.number("temperature", temperature)
-	e.number("top_p", topP)
-	e.number("top_k", topK)
-}
-
-func value(n llm.Number) float64 {
-	f, _ := strconv.ParseFloat(string(n), 64)
-	return f
+	s := claude.Sample(e.req, e.rules, e.thinks.On, e.warn)
+	e.number("temperature", s.Temperature)
+	e.number("top_p", s.TopP)
+	e.number("top_k", s.TopK)
 }
 
 func (e *requestEncoder) number(name string, n llm.Number) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/attache-gateway/attache/extproc/dialect"
 	"github.com/attache-gateway/attache/extproc/dialect/jsonx"
 	"github.com/attache-gateway/attache/extproc/llm"
 )
@@ -85,11 +86,11 @@ func inputSchema(schema []byte) ([]byte, error) {
 	case isNull(kind):
 		p := body.Patch()
 		p.Set("type", []byte(`"object"`))
-		return oneLine(p.Bytes()), nil
+		return dialect.OneLine(p.Bytes()), nil
 	case string(kind) != `"object"`:
 		return nil, errors.New("must have the type object")
 	}
-	return oneLine(schema), nil
+	return dialect.OneLine(schema), nil
 }
 
 func (e *requestEncoder) toolChoice() error {

@@ -3,6 +3,7 @@ package anthropic
 import (
 	"strconv"
 
+	"github.com/attache-gateway/attache/extproc/dialect"
 	"github.com/attache-gateway/attache/extproc/dialect/jsonx"
 	"github.com/attache-gateway/attache/extproc/llm"
 )
@@ -174,7 +175,7 @@ func (d *decoder) endBlock() {
 	if d.block.isTool && !d.block.hasArgs {
 		args := "{}"
 		if !isNull(d.block.input) {
-			args = string(oneLine(d.block.input))
+			args = string(dialect.OneLine(d.block.input))
 		}
 		d.emit(llm.Event{Kind: llm.EventToolArgs, Tool: d.tools - 1, Text: args})
 	}

@@ -1,6 +1,7 @@
 package anthropic
 
 import (
+	"github.com/attache-gateway/attache/extproc/dialect"
 	"github.com/attache-gateway/attache/extproc/dialect/jsonx"
 	"github.com/attache-gateway/attache/extproc/llm"
 )
@@ -122,6 +123,6 @@ func (s *schemaWriter) list() error {
 
 func (s *schemaWriter) copy() error {
 	raw, err := s.Raw()
-	s.dst = append(s.dst, oneLine(raw)...)
+	s.dst = append(s.dst, dialect.OneLine(raw)...)
 	return err
 }

@@ -32,7 +32,7 @@ type streamBlock struct {
 	ended     bool // while it waits: nothing will be added
 	signed    bool
 	said      bool // arguments were written
-	args      argsScanner
+	args      jsonx.Pieces
 }
 
 func (*streamEncoder) MediaType() string { return "text/event-stream" }
@@ -126,7 +126,7 @@ func (s *streamEncoder) end(dst []byte) []byte {
 // busy reports whether the open block must not be closed yet: a call whose
 // arguments are not complete.
 func (s *streamEncoder) busy() bool {
-	return s.open != nil && s.open.kind == llm.EventToolStart && !s.open.args.complete()
+	return s.open != nil && s.open.kind == llm.EventToolStart && !s.open.args.Complete()
 }
 
 // text adds to the block of a kind that is open or waits last, or opens one.
@@ -252,7 +252,7 @@ func (s *streamEncoder) delta(dst []byte, text string) []byte {
 			return dst
 		}
 		s.open.said = true
-		s.open.args.add(text)
+		s.open.args.Add(text)
 		return s.piece(dst, `"input_json_delta","partial_json":`, text)
 	}
 	return s.piece(dst, `"text_delta","text":`, text)
@@ -287,32 +287,4 @@ func (s *streamEncoder) close(dst []byte) []byte {
 	s.blocks++
 	s.open = nil
 	return dst
-}
-
-// An argsScanner tells when the arguments of a call, which come in pieces, are
-// a complete JSON object.
-type argsScanner struct {
-	depth         int
-	quoted, after bool // in a string; behind a backslash in one
-	done          bool
-}
-
-func (a *argsScanner) complete() bool { return a.done }
-
-func (a *argsScanner) add(piece string) {
-	for i := 0; i < len(piece) && !a.done; i++ {
-		switch c := piece[i]; {
-		case a.after:
-			a.after = false
-		case a.quoted:
-			a.after, a.quoted = c == '\\', c != '"'
-		case c == '"':
-			a.quoted = true
-		case c == '{' || c == '[':
-			a.depth++
-		case c == '}' || c == ']':
-			a.depth--
-			a.done = a.depth <= 0
-		}
-	}
 }

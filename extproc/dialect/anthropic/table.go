@@ -72,7 +72,7 @@ func (e *requestEncoder) checkExtra() error {
 		{"presence_penalty", r.PresencePenalty},
 		{"seed", r.Seed},
 	} {
-		if f.n != "" && (f.name == "seed" || value(f.n) != 0) {
+		if f.n != "" && (f.name == "seed" || f.n.Value() != 0) {
 			e.warn(f.name, "left out: the API has no such control")
 		}
 	}

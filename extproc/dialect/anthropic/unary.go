@@ -1,6 +1,7 @@
 package anthropic
 
 import (
+	"github.com/attache-gateway/attache/extproc/dialect"
 	"github.com/attache-gateway/attache/extproc/dialect/jsonx"
 	"github.com/attache-gateway/attache/extproc/llm"
 )
@@ -131,7 +132,7 @@ func (b *unaryBlock) append(dst []byte) []byte {
 	case llm.EventRedacted:
 		dst = jsonx.AppendString(append(dst, `{"type":"redacted_thinking","data":`...), text)
 	case llm.EventToolStart:
-		input, _ := toolInput(text)
+		input, _ := dialect.ArgumentsObject(text)
 		dst = jsonx.AppendString(append(dst, `{"type":"tool_use","id":`...), b.id)
 		dst = jsonx.AppendString(append(dst, `,"name":`...), b.name)
 		dst = append(append(dst, `,"input":`...), input...)
