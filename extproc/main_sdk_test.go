@@ -29,18 +29,17 @@ func TestSDKs(t *testing.T) {
 	if err != nil || len(scripts) == 0 {
 		t.Fatalf("no scripts: %v", err)
 	}
-	for _, script := range scripts {
-		for _, p := range []*mock.Server{d.openai, d.anthropic} {
-			name := "openai"
-			if p == d.anthropic {
-				name = "anthropic"
+	for name, p := range map[string]*mock.Server{"openai": d.openai, "anthropic": d.anthropic} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for _, script := range scripts { // one by one: they read in p's log what they made it get
+				t.Run(strings.TrimSuffix(filepath.Base(script), ".py"), func(t *testing.T) {
+					runScript(t, python, script,
+						"ATTACHE_URL="+d.url, "ATTACHE_KEY="+d.key, "ATTACHE_REVOKED="+d.revoked, "ATTACHE_EXPIRED="+d.expired,
+						"PROVIDER="+name, "PROVIDER_URL="+p.URL())
+				})
 			}
-			t.Run(strings.TrimSuffix(filepath.Base(script), ".py")+" to "+name, func(t *testing.T) {
-				runScript(t, python, script,
-					"ATTACHE_URL="+d.url, "ATTACHE_KEY="+d.key, "ATTACHE_REVOKED="+d.revoked, "ATTACHE_EXPIRED="+d.expired,
-					"PROVIDER="+name, "PROVIDER_URL="+p.URL())
-			})
-		}
+		})
 	}
 }
 
@@ -72,7 +71,7 @@ func pythonWithSDKs(t *testing.T) string {
 }
 
 // A door is a gateway that asks for keys, its Envoy and a provider of each
-// dialect.
+// dialect. Two more providers are there for what is to fail first.
 type door struct {
 	url                   string
 	key, revoked, expired string
@@ -86,6 +85,8 @@ envoy: {port: %s, admin: "%s", version: "1.40", max_request: 1MiB}
 providers:
   openai: {kind: openai, key: sk-of-openai, url: %s/v1, models: [gpt-4o]}
   anthropic: {kind: anthropic, key: sk-of-anthropic, url: %s, models: [claude-sonnet-4-5]}
+  spare-openai: {kind: openai, key: sk-of-spare, url: %s/v1}
+  spare-anthropic: {kind: anthropic, key: sk-of-spare, url: %s}
 models:
   smart: {targets: [openai/gpt-4o, anthropic/claude-sonnet-4-5]}
 auth: {mode: keys, file: keys.json}
@@ -101,7 +102,8 @@ func openDoor(t *testing.T) *door {
 	d := &door{openai: provider(t, mock.OpenAI), anthropic: provider(t, mock.Anthropic)}
 	dir := t.TempDir()
 	config := filepath.Join(dir, "attache.yaml")
-	text := fmt.Sprintf(doorConfig, freeAddress(t), port(freeAddress(t)), freeAddress(t), d.openai.URL(), d.anthropic.URL())
+	text := fmt.Sprintf(doorConfig, freeAddress(t), port(freeAddress(t)), freeAddress(t),
+		d.openai.URL(), d.anthropic.URL(), provider(t, mock.OpenAI).URL(), provider(t, mock.Anthropic).URL())
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}

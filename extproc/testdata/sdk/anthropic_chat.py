@@ -141,7 +141,7 @@ def models():
 
 @check
 def fallback():
-    other = {"openai": "anthropic/claude-sonnet-4-5", "anthropic": "openai/gpt-4o"}[PROVIDER]
+    other = {"openai": "spare-anthropic/claude-sonnet-4-5", "anthropic": "spare-openai/gpt-4o"}[PROVIDER]
     answer = create(model=f"{other}@fault=529,{MODEL}")
     assert answer.content[0].text == TEXT, answer
     with client.messages.stream(**{**ASK, "model": f"{other}@fault=error-first,{MODEL}"}) as s:

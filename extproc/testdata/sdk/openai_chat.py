@@ -153,7 +153,7 @@ def effort():
 
 @check
 def fallback():
-    other = {"openai": "anthropic/claude-sonnet-4-5", "anthropic": "openai/gpt-4o"}[PROVIDER]
+    other = {"openai": "spare-anthropic/claude-sonnet-4-5", "anthropic": "spare-openai/gpt-4o"}[PROVIDER]
     for stream in False, True:
         response = client.chat.completions.with_raw_response.create(model=f"{other}@fault=503,{MODEL}", messages=HI, stream=stream)
         assert response.headers["x-attache-attempts"] == "2", response.headers
