@@ -50,6 +50,7 @@ func snapshot(ctx context.Context, c *config.Config, log *slog.Logger, sinks ...
 		Guards:      guards,
 		Sinks:       sinks,
 		PassUsage:   c.UsageChunk == config.PassUsage,
+		MaxRequest:  c.Envoy.MaxRequest,
 		MaxResponse: maxResponse,
 		Now:         time.Now,
 		Free:        free,

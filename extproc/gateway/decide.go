@@ -23,6 +23,9 @@ func (x *Exchange) Decide(ctx context.Context, body []byte) (*llm.Answer, *Forwa
 	if x.front.op == llm.OpModels {
 		return x.listModels(), nil
 	}
+	if x.gw.tooLarge(int64(len(body))) {
+		return x.refuse(errTooLarge()), nil
+	}
 	r, err := x.wire.DecodeRequest(x.front.op, body)
 	if err != nil {
 		return x.fail(llm.CodeInternal, err), nil

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"runtime/debug"
+	"strconv"
 	"sync"
 	"time"
 
@@ -54,10 +55,20 @@ func (g *Gateway) open(h *Head) (*Exchange, *llm.Answer) {
 		x.caller, err = g.auth.Authenticate(h.key(), x.record.Start)
 		x.record.Caller = x.caller
 	}
+	if n, perr := strconv.ParseInt(h.Get("content-length"), 10, 64); err == nil && perr == nil && g.tooLarge(n) {
+		err = errTooLarge()
+	}
 	if err != nil {
 		return x, x.refuse(err)
 	}
 	return x, nil
+}
+
+// tooLarge reports whether a request's body has more bytes than are allowed.
+func (g *Gateway) tooLarge(n int64) bool { return g.maxRequest > 0 && n > g.maxRequest }
+
+func errTooLarge() *llm.Error {
+	return &llm.Error{Status: 413, Code: llm.CodeTooLarge, Message: "the request is larger than the gateway allows"}
 }
 
 // maxName bounds what of a client's own words gets into records, in bytes.

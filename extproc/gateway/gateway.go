@@ -29,8 +29,9 @@ type Options struct {
 	Guards     []InputGuard  // in order
 	Sinks      []Sink
 
-	PassUsage   bool // leave the usage chunk in streams whose client did not ask for it
-	MaxResponse int  // bytes of a unary response or of one event
+	PassUsage   bool  // leave the usage chunk in streams whose client did not ask for it
+	MaxRequest  int64 // bytes of a request's body; 0: no limit
+	MaxResponse int   // bytes of a unary response or of one event
 	Now         func() time.Time
 	Free        func() // called when no exchange uses the snapshot any more
 }
@@ -58,6 +59,7 @@ type Gateway struct {
 	sinks      []Sink
 
 	passUsage   bool
+	maxRequest  int64
 	maxResponse int
 	now         func() time.Time
 	users       atomic.Int64 // the holder and the open exchanges
@@ -78,7 +80,7 @@ func New(o Options) (*Gateway, error) {
 		models:    map[string]*model{},
 		defaults:  o.Defaults,
 		auth:      o.Auth, policy: o.Policy, policyTime: o.PolicyTime, guards: o.Guards, sinks: o.Sinks,
-		passUsage: o.PassUsage, maxResponse: o.MaxResponse, now: o.Now,
+		passUsage: o.PassUsage, maxRequest: o.MaxRequest, maxResponse: o.MaxResponse, now: o.Now,
 		free: o.Free,
 	}
 	g.users.Store(1)

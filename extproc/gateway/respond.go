@@ -272,7 +272,7 @@ func (x *Exchange) LocalReply(n, status int, details string) *llm.Answer {
 	case 408:
 		e = &llm.Error{Status: 408, Code: llm.CodeInvalidRequest, Message: "the request took too long to arrive"}
 	case 413:
-		e = &llm.Error{Status: 413, Code: llm.CodeTooLarge, Message: "the request is larger than the gateway allows"}
+		e = errTooLarge()
 	case 504:
 		e = &llm.Error{Status: 504, Code: llm.CodeUpstreamTimeout, Message: "no provider answered in time"}
 	}

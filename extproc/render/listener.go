@@ -18,16 +18,21 @@ const (
 	headersTimeout   = 10 * time.Second // to receive the request headers
 	requestTimeout   = 5 * time.Minute  // to receive the whole request
 	clientStreams    = 100              // parallel HTTP/2 requests on one connection
-	streamWindow     = 256 << 10
-	connectionWindow = 1 << 20
-	connectionBuffer = 1 << 20 // flow control per connection; request bodies have Input.MaxRequest
+	connectionWindow = 1 << 20          // received and not yet passed on, of all requests on a connection
+	// responseBuffer is how much of a response may wait for a slow client before
+	// Envoy pauses the provider. Envoy 1.39 and 1.40 crash when they pause one
+	// whose response is complete while an upstream ext_proc filter still passes
+	// it on, so it is as long as the longest response that the gateway holds. It
+	// bounds request bodies as well where Input.MaxRequest is less; then the
+	// gateway refuses what is longer.
+	responseBuffer = 64 << 20
 )
 
 func (b *builder) listener() *listenerv3.Listener {
 	return &listenerv3.Listener{
 		Name:                          "clients",
 		Address:                       b.socket(b.in.Address, b.in.Port),
-		PerConnectionBufferLimitBytes: wrapperspb.UInt32(connectionBuffer),
+		PerConnectionBufferLimitBytes: wrapperspb.UInt32(responseBuffer),
 		FilterChains: []*listenerv3.FilterChain{{Filters: []*listenerv3.Filter{{
 			Name:       "envoy.filters.network.http_connection_manager",
 			ConfigType: &listenerv3.Filter_TypedConfig{TypedConfig: b.any(b.connections())},
@@ -49,7 +54,7 @@ func (b *builder) connections() *hcmv3.HttpConnectionManager {
 			HeadersWithUnderscoresAction: corev3.HttpProtocolOptions_REJECT_REQUEST},
 		Http2ProtocolOptions: &corev3.Http2ProtocolOptions{
 			MaxConcurrentStreams:        wrapperspb.UInt32(clientStreams),
-			InitialStreamWindowSize:     wrapperspb.UInt32(streamWindow),
+			InitialStreamWindowSize:     wrapperspb.UInt32(responseBuffer),
 			InitialConnectionWindowSize: wrapperspb.UInt32(connectionWindow)},
 		ServerHeaderTransformation:   hcmv3.HttpConnectionManager_PASS_THROUGH,
 		StreamIdleTimeout:            durationpb.New(b.in.StreamIdle),

@@ -21,6 +21,7 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/anypb"
+	"google.golang.org/protobuf/types/known/structpb"
 )
 
 // Names shared with the gateway's side of ext_proc.
@@ -156,6 +157,17 @@ func (b *builder) any(m proto.Message) *anypb.Any {
 	return packed
 }
 
+// runtime keeps ext_proc from pausing a provider while the gateway is slow to
+// read, for the reason given at responseBuffer.
+func runtime() *bootstrapv3.LayeredRuntime {
+	off := structpb.NewBoolValue(false)
+	layer := &structpb.Struct{Fields: map[string]*structpb.Value{"envoy.reloadable_features.grpc_side_stream_flow_control": off}}
+	return &bootstrapv3.LayeredRuntime{Layers: []*bootstrapv3.RuntimeLayer{{
+		Name:           "attache",
+		LayerSpecifier: &bootstrapv3.RuntimeLayer_StaticLayer{StaticLayer: layer},
+	}}}
+}
+
 func (b *builder) bootstrap() *bootstrapv3.Bootstrap {
 	clusters := []*clusterv3.Cluster{}
 	for _, c := range b.in.Clusters {
@@ -167,6 +179,7 @@ func (b *builder) bootstrap() *bootstrapv3.Bootstrap {
 			Listeners: []*listenerv3.Listener{b.listener()},
 			Clusters:  append(clusters, b.refuse(), b.gateway()),
 		},
+		LayeredRuntime: runtime(),
 		OverloadManager: &overloadv3.OverloadManager{ResourceMonitors: []*overloadv3.ResourceMonitor{{
 			Name: "envoy.resource_monitors.global_downstream_max_connections",
 			ConfigType: &overloadv3.ResourceMonitor_TypedConfig{TypedConfig: b.any(

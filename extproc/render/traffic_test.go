@@ -339,7 +339,7 @@ func TestUsageWithoutTheBody(t *testing.T) {
 func TestEnvoysOwnErrorsAreJSON(t *testing.T) {
 	eachVersion(t, func(t *testing.T, version string) {
 		w := begin(t, version, func(in *render.Input) { in.MaxRequest = 2 << 20 })
-		large := strings.Repeat("x", 3<<20)
+		large := strings.Repeat("x", 65<<20) // the limit for responses holds for requests as well
 		for _, c := range []struct {
 			name   string
 			plan   plan
