@@ -91,6 +91,7 @@ models:
   smart: {targets: [openai/gpt-4o, anthropic/claude-sonnet-4-5]}
 auth: {mode: keys, file: keys.json}
 ledger: {sqlite: run/ledger.db}
+log: {level: debug}
 `
 
 func openDoor(t *testing.T) *door {
@@ -115,7 +116,7 @@ func openDoor(t *testing.T) *door {
 	if err := auth.Revoke(keys, id, time.Now()); err != nil {
 		t.Fatal(err)
 	}
-	d.url = up(t, config, envoy)
+	d.url = up(t, config, envoy, prompt, d.key, d.revoked, d.expired, "sk-of-openai", "sk-of-anthropic")
 	return d
 }
 
@@ -155,8 +156,9 @@ func addKey(t *testing.T, file string, expires time.Time) (text, id string) {
 	return secret.Reveal(), key.ID
 }
 
-// up runs the gateway with Envoy and returns where to send requests.
-func up(t *testing.T, config, envoy string) (url string) {
+// up runs the gateway with Envoy and returns where to send requests. Its log
+// must not hold the secrets.
+func up(t *testing.T, config, envoy string, secrets ...string) (url string) {
 	var log bytes.Buffer
 	cmd := exec.Command("attache", "up", "-c", config) // TestMain puts it in the path
 	cmd.Env = append(os.Environ(), "ENVOY="+envoy)
@@ -173,6 +175,11 @@ func up(t *testing.T, config, envoy string) (url string) {
 		cmd.Process.Signal(syscall.SIGTERM)
 		if err := cmd.Wait(); err != nil || t.Failed() {
 			t.Errorf("attache up: %v\n%s", err, &log)
+		}
+		for _, secret := range secrets {
+			if strings.Contains(log.String(), secret) {
+				t.Errorf("the log holds %s", secret)
+			}
 		}
 	})
 	lines := bufio.NewScanner(out)
