@@ -33,9 +33,8 @@ type answer struct {
 
 // state is how a response stands.
 type state struct {
-	status  string
-	reason  string // why it is incomplete
-	counted bool
+	status string
+	reason string // why it is incomplete
 }
 
 // block is a piece of text that deltas may go on with.
@@ -141,7 +140,7 @@ func (a *answer) finish() {
 		return
 	}
 	a.close()
-	if a.state.counted {
+	if a.usage != (llm.Usage{}) {
 		a.emit(llm.Event{Kind: llm.EventUsage, Usage: a.usage})
 	}
 	switch a.state.status {

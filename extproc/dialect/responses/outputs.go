@@ -195,9 +195,19 @@ func (a *answer) finishItem(it *item, c *content) {
 			a.close()
 		}
 		a.block = block{item: it}
-		a.emit(llm.Event{Kind: llm.EventSignature, Text: dialect.Seal(llm.Anthropic, llm.Responses, c.encrypted)})
+		a.emit(signature(c.encrypted))
 	}
 	if a.block.item == it {
 		a.close()
 	}
+}
+
+// signature is what the encrypted content of reasoning says. It is sealed if
+// the provider is a gateway like this one.
+func signature(encrypted string) llm.Event {
+	owner, own := dialect.Unseal(llm.Responses, encrypted)
+	if owner == redacted {
+		return llm.Event{Kind: llm.EventRedacted, Text: own}
+	}
+	return llm.Event{Kind: llm.EventSignature, Text: dialect.Seal(llm.Anthropic, owner, own)}
 }

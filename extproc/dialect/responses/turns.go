@@ -17,7 +17,7 @@ import (
 func (w *writer) input() error {
 	w.key("input")
 	w.dst = append(w.dst, '[')
-	if err := w.message(w.systemRole(), "input_text", w.req.System); err != nil {
+	if err := w.message(w.systemRole(), w.req.System); err != nil {
 		return err
 	}
 	last := len(w.req.Messages) - 1
@@ -28,7 +28,7 @@ func (w *writer) input() error {
 		var err error
 		switch m.Role {
 		case llm.RoleSystem:
-			err = w.message(w.systemRole(), "input_text", m.Parts)
+			err = w.message(w.systemRole(), m.Parts)
 		case llm.RoleAssistant:
 			if i == last && w.target.Rules.NoPrefill {
 				return llm.Unsupported(fmt.Sprintf("messages[%d]", i), "the model %s does not go on with an assistant's message", w.target.Model)
@@ -61,7 +61,7 @@ func (w *writer) open(start string) {
 }
 
 // message writes parts as a message, if they say anything.
-func (w *writer) message(role, textType string, parts []llm.Part) error {
+func (w *writer) message(role string, parts []llm.Part) error {
 	begun := false
 	for i := range parts {
 		p := &parts[i]
@@ -72,7 +72,7 @@ func (w *writer) message(role, textType string, parts []llm.Part) error {
 			begun = true
 			w.open(`{"type":"message","role":"` + role + `","content":[`)
 		}
-		if err := w.part(textType, p); err != nil {
+		if err := w.part(p); err != nil {
 			return err
 		}
 	}
@@ -82,24 +82,20 @@ func (w *writer) message(role, textType string, parts []llm.Part) error {
 	return nil
 }
 
-func (w *writer) part(textType string, p *llm.Part) error {
+func (w *writer) part(p *llm.Part) error {
 	w.cache(p.Cache)
-	switch {
-	case p.Kind == llm.PartText, p.Kind == llm.PartRefusal && textType == "input_text":
-		w.open(`{"type":"` + textType + `"`)
+	switch p.Kind {
+	case llm.PartText, llm.PartRefusal:
+		w.open(`{"type":"input_text"`)
 		w.text("text", p.Text)
-	case p.Kind == llm.PartRefusal:
-		w.open(`{"type":"refusal"`)
-		w.text("refusal", p.Text)
-	case p.Kind == llm.PartImage && textType == "input_text":
+		w.dst = append(w.dst, '}')
+		return nil
+	case llm.PartImage:
 		return w.image(p)
-	case p.Kind == llm.PartFile && textType == "input_text":
+	case llm.PartFile:
 		return w.file(p)
-	default:
-		return w.refuse(p)
 	}
-	w.dst = append(w.dst, '}')
-	return nil
+	return w.refuse(p)
 }
 
 var kindNames = map[llm.PartKind]string{
@@ -173,7 +169,7 @@ func (w *writer) file(p *llm.Part) error {
 		if err != nil {
 			return llm.Invalid(w.place(p), "is not base64")
 		}
-		return w.part("input_text", &llm.Part{Text: string(text)})
+		return w.part(&llm.Part{Text: string(text)})
 	}
 	name := m.Name
 	if name == "" {
@@ -197,7 +193,7 @@ func (w *writer) user(parts []llm.Part) error {
 			return err
 		}
 	}
-	return w.message("user", "input_text", rest)
+	return w.message("user", rest)
 }
 
 func (w *writer) result(p *llm.Part) error {
@@ -227,7 +223,7 @@ func (w *writer) mixedResult(prefix string, parts []llm.Part) error {
 		parts = append([]llm.Part{{Text: strings.TrimSuffix(prefix, ": ")}}, parts...)
 	}
 	for i := range parts {
-		if err := w.part("input_text", &parts[i]); err != nil {
+		if err := w.part(&parts[i]); err != nil {
 			return err
 		}
 	}
@@ -238,29 +234,38 @@ func (w *writer) mixedResult(prefix string, parts []llm.Part) error {
 // assistant writes a turn of the model: its texts as messages, reasoning and
 // calls as items of their own, in order.
 func (w *writer) assistant(parts []llm.Part) error {
-	from := 0
-	flush := func(to int) error {
-		err := w.message("assistant", "output_text", parts[from:to])
-		from = to + 1
-		return err
-	}
+	var text strings.Builder
 	for i := range parts {
 		p := &parts[i]
 		switch p.Kind {
-		case llm.PartReasoning, llm.PartRedacted, llm.PartToolCall:
-		default:
+		case llm.PartText, llm.PartRefusal:
+			w.cache(p.Cache)
+			text.WriteString(p.Text)
 			continue
 		}
-		if err := flush(i); err != nil {
-			return err
-		}
-		if p.Kind == llm.PartToolCall {
+		w.answered(&text)
+		switch p.Kind {
+		case llm.PartToolCall:
 			w.call(p)
-		} else {
+		case llm.PartReasoning, llm.PartRedacted:
 			w.thought(p)
+		default:
+			return w.refuse(p)
 		}
 	}
-	return flush(len(parts))
+	w.answered(&text)
+	return nil
+}
+
+// answered writes what the model has said, as one string: parts of an answer
+// have ids and states, which other dialects do not keep.
+func (w *writer) answered(text *strings.Builder) {
+	if text.Len() > 0 {
+		w.open(`{"type":"message","role":"assistant"`)
+		w.text("content", text.String())
+		w.dst = append(w.dst, '}')
+		text.Reset()
+	}
 }
 
 func (w *writer) call(p *llm.Part) {

@@ -13,7 +13,6 @@ func (a *answer) readUsage() error {
 	}
 	var total int64
 	u := &a.usage
-	a.state.counted = true
 	err := a.in.Object(func(name []byte) error {
 		switch string(name) {
 		case "input_tokens":
