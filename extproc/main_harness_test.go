@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -50,7 +49,7 @@ func begin(t testing.TB, version string, lines ...string) *world {
 		text += w.provider(t, name)
 	}
 	w.file = filepath.Join(t.TempDir(), "attache.yaml")
-	w.configure(t, text+strings.Join(lines, "\n"))
+	write(t, w.file, []byte(text+strings.Join(lines, "\n")))
 	w.serve(t)
 	w.envoy = envoytest.Start(t, w.envoyConfig(t), envoytest.Options{Version: version, Concurrency: 2})
 	w.url = w.envoy.URL
@@ -79,13 +78,6 @@ func (w *world) provider(t testing.TB, name string) string {
 		key = "models: [bare-*]" // a server that asks for no key
 	}
 	return fmt.Sprintf("  %s: {kind: %s, url: \"%s%s\", %s}\n", name, kind, s.URL(), path, key)
-}
-
-func (w *world) configure(t testing.TB, text string) {
-	t.Helper()
-	if err := os.WriteFile(w.file, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
 }
 
 func environment(string) (string, bool) { return "", false }
@@ -131,6 +123,11 @@ func (w *world) serve(t testing.TB) {
 			t.Logf("the gateway's log:\n%s", w.log)
 		}
 	})
+	w.awaitReady(t)
+}
+
+func (w *world) awaitReady(t testing.TB) {
+	t.Helper()
 	eventually(t, "a gateway that is ready", func() bool {
 		found := readyLine.FindStringSubmatch(w.log.String())
 		if found != nil {
@@ -268,6 +265,22 @@ func (w *world) do(t testing.TB, q ask) answer {
 	defer response.Body.Close()
 	body, err := io.ReadAll(response.Body)
 	return answer{response.StatusCode, response.Header, string(body), err}
+}
+
+// doAll sends requests, several at a time.
+func (w *world) doAll(t testing.TB, asks []ask) []answer {
+	answers := make([]answer, len(asks))
+	var sending sync.WaitGroup
+	places := make(chan struct{}, 24)
+	for i, q := range asks {
+		places <- struct{}{}
+		sending.Go(func() {
+			answers[i] = w.do(t, q)
+			<-places
+		})
+	}
+	sending.Wait()
+	return answers
 }
 
 // outcome says in a word or two what a client makes of an answer:
