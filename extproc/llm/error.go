@@ -1,6 +1,9 @@
 package llm
 
-import "fmt"
+import (
+	"fmt"
+	"time"
+)
 
 // An Error is a failure that a client may see, in the vocabulary of the front
 // door. Each dialect writes it in its own format.
@@ -10,6 +13,8 @@ type Error struct {
 	Message string // never holds prompts, keys or stack traces
 	Param   string // the field at fault, as messages[0].content
 	Type    string // a provider's own type, kept for its own dialect
+
+	RetryAfter time.Duration // how long to wait before another try; 0: not said
 }
 
 // The codes of the gateway's own errors.

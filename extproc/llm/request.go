@@ -36,7 +36,8 @@ type Request struct {
 	User             string // the caller's own name for its end user
 	ServiceTier      string
 
-	Inputs []Part // texts to embed; empty if they were sent as tokens
+	Inputs     []Part // texts to embed; empty if they were sent as tokens
+	Dimensions int64  // of each embedding; 0: not given
 
 	// Extra names the members of Body that have no canonical field. They
 	// survive when the target speaks the client's dialect and are refused or
@@ -211,4 +212,5 @@ type Rules struct {
 	MaxBudget      int64  // tokens; the highest thinking budget; 0: none is known
 	SignedCalls    bool   // gemini: refuses earlier tool calls without a signature
 	SchemaOrTools  bool   // gemini: refuses structured output together with tools
+	NoPenalties    bool   // gemini: refuses frequency and presence penalties
 }

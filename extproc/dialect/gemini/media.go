@@ -1,0 +1,76 @@
+package gemini
+
+import (
+	"mime"
+	"path"
+	"strings"
+
+	"github.com/attache-gateway/attache/extproc/dialect/jsonx"
+	"github.com/attache-gateway/attache/extproc/llm"
+)
+
+// media writes bytes or a link.
+func (e *requestEncoder) media(p *llm.Part) error {
+	m := p.Media
+	if m.Detail != "" && m.Detail != "auto" {
+		e.warn("image_url.detail", "left out: the API has no levels of detail for one image")
+	}
+	kind := mediaType(p.Kind, &m)
+	switch {
+	case m.Data != "" && kind == "":
+		return llm.Invalid(e.place(p), "has no media type, which the Gemini API demands")
+	case m.Data != "":
+		e.link(`{"inlineData":{"mimeType":`, kind, "data", m.Data)
+	case strings.HasPrefix(m.FileID, uploads):
+		e.link(`{"fileData":{"mimeType":`, kind, "fileUri", m.FileID)
+	case m.FileID != "":
+		return llm.Unsupported(e.place(p), "a file that was uploaded to another provider cannot be sent")
+	case m.URL != "" && kind == "":
+		return llm.Unsupported(e.place(p), "the Gemini API wants the media type of a link, and its name does not tell")
+	case strings.HasPrefix(m.URL, "https://"), strings.HasPrefix(m.URL, "http://"), strings.HasPrefix(m.URL, "gs://"):
+		e.link(`{"fileData":{"mimeType":`, kind, "fileUri", m.URL)
+	case m.URL != "":
+		return llm.Invalid(e.place(p), "the URL of an image or file must begin with https:// or data:")
+	default:
+		return llm.Invalid(e.place(p), "an image or file has no content")
+	}
+	return nil
+}
+
+func (e *requestEncoder) link(begin, mediaType, member, value string) {
+	e.separate()
+	e.dst = jsonx.AppendString(append(e.dst, begin...), mediaType)
+	e.key(member)
+	e.dst = append(jsonx.AppendString(e.dst, value), "}}"...)
+}
+
+// magics are the beginnings of bytes, in base64, that tell the media type
+// better than the client does.
+var magics = []struct{ prefix, mediaType string }{
+	{"iVBORw0KGgo", "image/png"}, {"/9j/", "image/jpeg"}, {"R0lGOD", "image/gif"}, {"JVBER", "application/pdf"},
+}
+
+// mediaType is the type of media as far as anything tells it.
+func mediaType(kind llm.PartKind, m *llm.Media) string {
+	for _, magic := range magics {
+		if strings.HasPrefix(m.Data, magic.prefix) {
+			return magic.mediaType
+		}
+	}
+	t, _, _ := strings.Cut(m.Type, ";")
+	t = strings.ToLower(strings.TrimSpace(t))
+	if t == "" {
+		name := m.Name
+		if link, _, _ := strings.Cut(m.URL, "?"); link != "" {
+			name = link
+		}
+		t, _, _ = strings.Cut(mime.TypeByExtension(strings.ToLower(path.Ext(name))), ";")
+	}
+	switch {
+	case t == "image/jpg" || t == "image/pjpeg":
+		return "image/jpeg"
+	case t == "" && kind == llm.PartImage && m.URL != "":
+		return "image/jpeg" // Google looks at what it fetches
+	}
+	return t
+}
