@@ -14,6 +14,7 @@ import (
 	"github.com/attache-gateway/attache/extproc/dialect"
 	"github.com/attache-gateway/attache/extproc/dialect/anthropic"
 	"github.com/attache-gateway/attache/extproc/dialect/openai"
+	"github.com/attache-gateway/attache/extproc/dialect/responses"
 	"github.com/attache-gateway/attache/extproc/gateway"
 	"github.com/attache-gateway/attache/extproc/provider"
 	"github.com/attache-gateway/attache/extproc/rego"
@@ -42,7 +43,7 @@ func snapshot(ctx context.Context, c *config.Config, log *slog.Logger, sinks ...
 		return nil, err
 	}
 	o := gateway.Options{
-		Dialects:    []dialect.Dialect{openai.New(), anthropic.New()},
+		Dialects:    []dialect.Dialect{openai.New(), anthropic.New(), responses.New()},
 		Defaults:    settings(c.Attempts),
 		Auth:        keys,
 		Policy:      policy,

@@ -18,7 +18,7 @@ func parseKind(s string) (string, error) {
 	return s, nil
 }
 
-func dialects() []string { return []string{llm.OpenAI, llm.Anthropic} }
+func dialects() []string { return []string{llm.OpenAI, llm.Responses, llm.Anthropic} }
 
 func or(names []string) string { return strings.Join(names, " or ") }
 

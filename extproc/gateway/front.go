@@ -31,6 +31,7 @@ func (a *asked) complete(r *llm.Request) {
 var fronts = map[string]front{
 	"/chat/completions":      {method: "POST", dialect: llm.OpenAI, op: llm.OpChat},
 	"/embeddings":            {method: "POST", dialect: llm.OpenAI, op: llm.OpEmbeddings},
+	"/responses":             {method: "POST", dialect: llm.Responses, op: llm.OpChat},
 	"/messages":              {method: "POST", dialect: llm.Anthropic, op: llm.OpChat},
 	"/messages/count_tokens": {method: "POST", dialect: llm.Anthropic, op: llm.OpCountTokens},
 }

@@ -72,7 +72,7 @@ func (e *requestEncoder) place(p *llm.Part) string {
 			return path
 		}
 	}
-	return "messages"
+	return e.clientName("messages")
 }
 
 func appendTextBlock(dst []byte, text string, cache *llm.Cache) []byte {

@@ -71,7 +71,7 @@ type requestEncoder struct {
 
 // warn records something that was left out or changed, once.
 func (e *requestEncoder) warn(field, reason string) {
-	w := field + ": " + reason
+	w := e.clientName(field) + ": " + reason
 	for _, have := range e.warnings {
 		if have == w {
 			return

@@ -152,6 +152,11 @@ func TestEncodeRequest(t *testing.T) {
 			path: []any{"messages", 1, "content"}, want: `[{"type":"text","text":"a"}]`, warn: "messages.reasoning: ",
 		},
 		{
+			name: "reasoning of another provider", req: llm.Request{Messages: []llm.Message{user(text("q")), assistant(
+				llm.Part{Kind: llm.PartReasoning, Text: "r", Signature: "attache:responses:x"}, llm.Part{Kind: llm.PartRedacted, Signature: "attache:bedrock:x"}, text("a")), user(text("q"))}},
+			path: []any{"messages", 1, "content"}, want: `[{"type":"text","text":"a"}]`, warn: "messages.reasoning: ",
+		},
+		{
 			name: "signed reasoning", req: llm.Request{Messages: []llm.Message{user(text("q")), assistant(
 				llm.Part{Kind: llm.PartReasoning, Text: "r", Signature: "s"}, llm.Part{Kind: llm.PartRedacted, Signature: "x"}, text("a")), user(text("q"))}},
 			path: []any{"messages", 1, "content"},
@@ -374,7 +379,7 @@ func TestOutputSchema(t *testing.T) {
 	in := `{"type":"object","properties":{"minimum":{"type":"integer","minimum":1},"l":{"type":"array","items":{"oneOf":[{"type":"object","properties":{}},true]}}},
 		"additionalProperties":true,"$defs":{"pattern":{"type":"string","pattern":"x"},"Pattern":true}}`
 	want := `{"type":"object","properties":{"minimum":{"type":"integer"},"l":{"type":"array","items":{"anyOf":[{"type":"object","properties":{},"additionalProperties":false},true]}}},"$defs":{"pattern":{"type":"string"},"Pattern":true},"additionalProperties":false}`
-	e := &requestEncoder{}
+	e := &requestEncoder{req: &llm.Request{}}
 	got, err := e.outputSchema([]byte(in))
 	if err != nil || string(got) != want {
 		t.Errorf("got %s, %v", got, err)

@@ -45,7 +45,7 @@ func (e *requestEncoder) tool(i int, t llm.Tool) error {
 		return llm.Unsupported(fmt.Sprintf("tools[%d]", i), "the Messages API has no tool of type %s", t.Type)
 	}
 	if len(t.Name) > maxToolName || toolID(t.Name) != t.Name {
-		return llm.Unsupported(fmt.Sprintf("tools[%d].function.name", i), "must be at most %d letters, digits, _ or -", maxToolName)
+		return llm.Unsupported(e.clientName(fmt.Sprintf("tools[%d].function.name", i)), "must be at most %d letters, digits, _ or -", maxToolName)
 	}
 	e.dst = append(e.dst, `{"name":`...)
 	e.dst = jsonx.AppendString(e.dst, t.Name)
@@ -55,7 +55,7 @@ func (e *requestEncoder) tool(i int, t llm.Tool) error {
 	}
 	schema, err := inputSchema(t.Schema)
 	if err != nil {
-		return llm.Invalid(fmt.Sprintf("tools[%d].function.parameters", i), "%s", err)
+		return llm.Invalid(e.clientName(fmt.Sprintf("tools[%d].function.parameters", i)), "%s", err)
 	}
 	e.dst = append(append(e.dst, `,"input_schema":`...), schema...)
 	if t.Strict != nil && *t.Strict {

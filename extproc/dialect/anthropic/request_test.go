@@ -223,9 +223,11 @@ func TestHeaders(t *testing.T) {
 	}
 }
 
-// Reasoning with our own mark in place of a signature is taken out again.
+// Reasoning with our own mark in place of a signature, or with a signature of
+// another provider, is taken out again.
 func TestUnsigned(t *testing.T) {
 	const own = `{"type":"thinking","thinking":"r","signature":"` + unsigned + `"}`
+	const other = `{"type":"thinking","thinking":"","signature":"attache:responses:x"}`
 	const signed = `{"type":"thinking","thinking":"s","signature":"x"}`
 	const said = `{"type":"text","text":"a"}`
 	for _, c := range []struct{ in, want string }{
@@ -233,6 +235,8 @@ func TestUnsigned(t *testing.T) {
 		{own + `,` + own + `,` + said + `,` + own + ` ,` + own, said},
 		{said + ` , ` + own + `, ` + said, said + `, ` + said},
 		{signed + `,` + own, signed},
+		{other + ` , ` + own + `,` + said, said},
+		{signed + `,` + other, signed},
 		{own, `{"type":"text","text":"r"}`},
 		{own + ` , ` + own, `{"type":"text","text":"r"}`},
 		{signed + `,` + said, signed + `,` + said},

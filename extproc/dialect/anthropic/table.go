@@ -14,10 +14,10 @@ type crossing struct {
 	idle   string // a value that asks for nothing, as JSON
 }
 
-// crossings are the members of OpenAI's Chat Completions that have no canonical
-// field. What changes the meaning of an answer is refused; what tunes, labels
-// or stores it is left out with a warning. Members that are not listed are left
-// out with a warning too.
+// crossings are the members of OpenAI's Chat Completions and Responses that have
+// no canonical field. What changes the meaning of an answer is refused; what
+// tunes, labels or stores it is left out with a warning. Members that are not
+// listed are left out with a warning too.
 var crossings = map[string]crossing{
 	"audio":                  {refuse: true, reason: "the Messages API writes no sound"},
 	"function_call":          {refuse: true, reason: "use tool_choice"},
@@ -26,6 +26,16 @@ var crossings = map[string]crossing{
 	"tool_choice":            {refuse: true, reason: "the Messages API knows auto, none, any and one tool"},
 	"modalities":             {refuse: true, reason: "the Messages API writes text only", idle: `["text"]`},
 	"web_search_options":     {refuse: true, reason: "the Messages API searches by a tool of its own"},
+	"background":             {refuse: true, reason: "answers are not made in the background", idle: `false`},
+	"conversation":           {refuse: true, reason: "the provider keeps no conversations; send all of it as input"},
+	"previous_response_id":   {refuse: true, reason: "the provider keeps no responses; send the whole conversation as input"},
+	"prompt":                 {refuse: true, reason: "the provider keeps no prompts"},
+	"text.format":            {refuse: true, reason: "the Messages API knows text and JSON Schemas only"},
+	"tool_choice.tools[]":    {refuse: true, reason: "only functions can be chosen"},
+	"include":                {reason: "left out: the API has no such additions"},
+	"max_tool_calls":         {reason: "left out: it limits tools that the provider runs itself"},
+	"text.verbosity":         {reason: "left out: the API has no such control", idle: `"medium"`},
+	"truncation":             {reason: "left out: the API drops no input by itself", idle: `"disabled"`},
 	"logit_bias":             {reason: "left out: the API has no such control", idle: `{}`},
 	"logprobs":               {reason: "left out: the API reports no probabilities", idle: `false`},
 	"top_logprobs":           {reason: "left out: the API reports no probabilities", idle: `0`},
@@ -36,13 +46,30 @@ var crossings = map[string]crossing{
 	"prompt_cache_options":   {reason: "left out: the API caches by marks alone"},
 	"prompt_cache_retention": {reason: "left out: the API caches by marks alone"},
 	"safety_identifier":      {reason: "left out: user goes first"},
-	"store":                  {reason: "left out: the API stores no answers", idle: `false`},
+	"store":                  {reason: "left out: nothing is stored", idle: `false`},
 	"verbosity":              {reason: "left out: the API has no such control", idle: `"medium"`},
 }
 
 // ownBusiness begins the names of what the client's dialect does by itself,
 // such as the usage chunk at the end of a stream.
 const ownBusiness = "stream_options"
+
+// clientName is what a client of the Responses API calls a member of Chat
+// Completions.
+func (e *requestEncoder) clientName(field string) string {
+	if e.req.Dialect != llm.Responses {
+		return field
+	}
+	switch {
+	case field == "reasoning_effort":
+		return "reasoning.effort"
+	case field == "response_format":
+		return "text.format"
+	case strings.HasPrefix(field, "messages"):
+		return "input"
+	}
+	return strings.Replace(field, ".function.", ".", 1)
+}
 
 // checkExtra refuses or warns of all that has no canonical field, and of the
 // canonical fields that this format lacks.

@@ -61,7 +61,7 @@ func (e *requestEncoder) formatSchema() ([]byte, error) {
 		return nil, nil
 	}
 	if !e.rules.NativeSchema {
-		return nil, llm.Unsupported("response_format", "the model %s has no structured output; use a tool with this schema instead", e.target.Model)
+		return nil, llm.Unsupported(e.clientName("response_format"), "the model %s has no structured output; use a tool with this schema instead", e.target.Model)
 	}
 	if f.Schema == nil {
 		return []byte(emptySchema), nil

@@ -46,7 +46,7 @@ func (e *requestEncoder) turns() ([]turn, error) {
 		out = e.systemAsTurn()
 	}
 	if len(out) == 0 {
-		return nil, llm.Invalid("messages", "hold no text")
+		return nil, llm.Invalid(e.clientName("messages"), "hold no text")
 	}
 	if last := &out[len(out)-1]; last.role == llm.RoleAssistant {
 		return out, e.prefill(last)
@@ -76,8 +76,8 @@ func (e *requestEncoder) usable(m llm.Message) []llm.Part {
 			if m.Role == llm.RoleSystem {
 				p.Text = "<system>\n" + p.Text + "\n</system>"
 			}
-		case llm.PartReasoning:
-			if p.Signature == "" || p.Signature == unsigned {
+		case llm.PartReasoning, llm.PartRedacted:
+			if foreign(&p) {
 				e.warn("messages.reasoning", "left out: the API takes back only reasoning that Anthropic has signed")
 				continue
 			}
@@ -107,7 +107,7 @@ func (e *requestEncoder) prefill(last *turn) error {
 		return nil
 	}
 	if e.rules.NoPrefill {
-		return llm.Unsupported("messages", "the model %s does not go on with an assistant's message", e.target.Model)
+		return llm.Unsupported(e.clientName("messages"), "the model %s does not go on with an assistant's message", e.target.Model)
 	}
 	p.Text = trimRight(p.Text)
 	return nil

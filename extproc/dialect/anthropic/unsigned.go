@@ -1,11 +1,23 @@
 package anthropic
 
 import (
+	"github.com/attache-gateway/attache/extproc/dialect"
 	"github.com/attache-gateway/attache/extproc/llm"
 )
 
-// A removal takes the blocks of one list out of the body whose reasoning
-// carries our own mark instead of a signature.
+// foreign reports whether a part is reasoning that Anthropic has not signed: it
+// carries our own mark, another provider's signature under a seal, or none.
+func foreign(p *llm.Part) bool {
+	switch p.Kind {
+	case llm.PartReasoning, llm.PartRedacted:
+		owner, _ := dialect.Unseal(llm.Anthropic, p.Signature)
+		return p.Signature == "" || p.Signature == unsigned || owner != llm.Anthropic
+	}
+	return false
+}
+
+// A removal takes the blocks of one list out of the body whose reasoning is
+// foreign but signed: what has no signature at all is the client's own doing.
 type removal struct {
 	edits []llm.Edit
 	kept  bool // some block before stays
@@ -22,7 +34,7 @@ func (r *removal) saw(at llm.Span, before int, p *llm.Part) {
 		r.open = false
 	}
 	switch {
-	case p.Kind != llm.PartReasoning || p.Signature != unsigned:
+	case p.Signature == "" || !foreign(p):
 		r.kept = true
 	case r.kept:
 		r.edits = append(r.edits, llm.Edit{At: llm.Span{Start: before, End: at.End}})
