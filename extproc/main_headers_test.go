@@ -41,6 +41,7 @@ func TestCredentials(t *testing.T) {
 				for _, dialect := range []string{"openai", "anthropic"} {
 					for _, stream := range []bool{false, true} {
 						w.sendChain(t, ask{dialect: dialect, stream: stream, header: private()}, chain)
+						w.sendChain(t, ask{dialect: dialect, stream: stream}, chain) // nothing of the client's to remove
 					}
 				}
 			}
