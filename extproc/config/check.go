@@ -12,13 +12,14 @@ import (
 )
 
 func parseKind(s string) (string, error) {
-	if _, ok := provider.Lookup(s); !ok {
+	p, ok := provider.Lookup(s)
+	if !ok {
 		return "", fmt.Errorf("must be %s; servers that are compatible with OpenAI are of kind openai, with a url", or(provider.Kinds()))
 	}
-	return s, nil
+	return p.Kind, nil
 }
 
-func dialects() []string { return []string{llm.OpenAI, llm.Responses, llm.Anthropic} }
+func dialects() []string { return []string{llm.OpenAI, llm.Responses, llm.Anthropic, llm.Gemini} }
 
 func or(names []string) string { return strings.Join(names, " or ") }
 
@@ -79,6 +80,9 @@ func (r *reader) checkProvider(p *Provider, envoy string) {
 	}
 	if p.Kind == "anthropic" && strings.HasSuffix(p.URL, "/v1") {
 		r.problem(at+".url", "must end before /v1, as in Anthropic's SDK")
+	}
+	if p.Kind == "gemini" && strings.HasSuffix(p.URL, "/v1beta") {
+		r.problem(at+".url", "must end before /v1beta, as in Google's SDK")
 	}
 	if envoy == V139 {
 		if p.Native && r.has(at+".usage") {

@@ -38,8 +38,13 @@ func FromEnvironment(env func(string) (string, bool)) (*Config, []string, error)
 
 // fromEnvironment returns the provider of a kind, nil if it has no key.
 func fromEnvironment(kind string, env func(string) (string, bool)) (*Provider, []string, error) {
-	keyName, urlName := variables(kind)
-	text, _ := env(keyName)
+	keyNames, urlName := variables(kind)
+	var text, keyName string
+	for _, keyName = range keyNames {
+		if text, _ = env(keyName); text != "" {
+			break
+		}
+	}
 	if text == "" {
 		return nil, nil, nil
 	}
@@ -60,17 +65,21 @@ func fromEnvironment(kind string, env func(string) (string, bool)) (*Provider, [
 	return &p, found, nil
 }
 
-// variables are the names that the SDK of a kind of provider reads.
-func variables(kind string) (key, url string) {
+// variables are the names that the SDK of a kind of provider reads. Of several
+// keys the first that is there goes.
+func variables(kind string) (keys []string, url string) {
+	if kind == "gemini" {
+		return []string{"GEMINI_API_KEY", "GOOGLE_API_KEY"}, "GOOGLE_GEMINI_BASE_URL"
+	}
 	prefix := strings.ToUpper(kind)
-	return prefix + "_API_KEY", prefix + "_BASE_URL"
+	return []string{prefix + "_API_KEY"}, prefix + "_BASE_URL"
 }
 
 func keyNames() []string {
 	var names []string
 	for _, kind := range provider.Kinds() {
-		key, _ := variables(kind)
-		names = append(names, key)
+		keys, _ := variables(kind)
+		names = append(names, keys...)
 	}
 	return names
 }

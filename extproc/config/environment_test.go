@@ -18,7 +18,7 @@ func TestFromEnvironment(t *testing.T) {
 		found     []string
 		err       string
 	}{
-		{"nothing", nil, nil, nil, "set ANTHROPIC_API_KEY or OPENAI_API_KEY"},
+		{"nothing", nil, nil, nil, "set ANTHROPIC_API_KEY or GEMINI_API_KEY or GOOGLE_API_KEY or OPENAI_API_KEY"},
 		{"empty key", map[string]string{"OPENAI_API_KEY": ""}, nil, nil, "no provider's key"},
 		{"one", map[string]string{"OPENAI_API_KEY": "k"},
 			[]string{"openai https://api.openai.com/v1"}, []string{"OPENAI_API_KEY"}, ""},
@@ -27,6 +27,10 @@ func TestFromEnvironment(t *testing.T) {
 			[]string{"ANTHROPIC_API_KEY", "OPENAI_API_KEY", "OPENAI_BASE_URL"}, ""},
 		{"URL without key", map[string]string{"OPENAI_API_KEY": "k", "ANTHROPIC_BASE_URL": "http://127.0.0.1:1"},
 			[]string{"openai https://api.openai.com/v1"}, []string{"OPENAI_API_KEY"}, ""},
+		{"Google", map[string]string{"GOOGLE_API_KEY": "k", "GOOGLE_GEMINI_BASE_URL": "http://127.0.0.1:1"},
+			[]string{"gemini http://127.0.0.1:1"}, []string{"GOOGLE_API_KEY", "GOOGLE_GEMINI_BASE_URL"}, ""},
+		{"Google by two names", map[string]string{"GOOGLE_API_KEY": "k", "GEMINI_API_KEY": "k"},
+			[]string{"gemini https://generativelanguage.googleapis.com"}, []string{"GEMINI_API_KEY"}, ""},
 		{"bad URL", map[string]string{"OPENAI_API_KEY": canary, "OPENAI_BASE_URL": canary},
 			nil, []string{"OPENAI_API_KEY", "OPENAI_BASE_URL"}, "OPENAI_BASE_URL must be a whole URL"},
 		{"bad key", map[string]string{"OPENAI_API_KEY": canary + "\n"},

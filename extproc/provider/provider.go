@@ -49,11 +49,26 @@ var presets = map[string]Preset{
 		Usage:   true,
 		Models:  []string{"claude-*"},
 	},
+	"gemini": {
+		Kind:    "gemini",
+		URL:     "https://generativelanguage.googleapis.com",
+		Dialect: llm.Gemini,
+		Auth:    Auth{Header: "x-goog-api-key"},
+		Usage:   true,
+		Models:  []string{"gemini-*"},
+	},
 }
 
-// Lookup returns the preset of a kind.
+// aliases are other names of kinds.
+var aliases = map[string]string{"google": "gemini"}
+
+// Lookup returns the preset of a kind, by its name or an alias. The preset says
+// the kind's own name.
 func Lookup(kind string) (Preset, bool) {
 	p, ok := presets[kind]
+	if !ok {
+		p, ok = presets[aliases[kind]]
+	}
 	p.Models = slices.Clone(p.Models)
 	return p, ok
 }

@@ -9,7 +9,7 @@ import (
 )
 
 func TestKinds(t *testing.T) {
-	if got, want := Kinds(), []string{"anthropic", "openai"}; !slices.Equal(got, want) {
+	if got, want := Kinds(), []string{"anthropic", "gemini", "openai"}; !slices.Equal(got, want) {
 		t.Errorf("Kinds() = %q, want %q", got, want)
 	}
 	for _, kind := range Kinds() {
@@ -25,6 +25,9 @@ func TestKinds(t *testing.T) {
 				t.Errorf("%s: pattern %q: %v", kind, pattern, err)
 			}
 		}
+	}
+	if p, ok := Lookup("google"); !ok || p.Kind != "gemini" {
+		t.Errorf("Lookup(%q) = %+v, %v", "google", p, ok)
 	}
 	if _, ok := Lookup("nobody"); ok {
 		t.Error(`Lookup("nobody") found something`)
@@ -65,6 +68,7 @@ func TestRulesFor(t *testing.T) {
 		openAIURL = "https://api.openai.com/v1"
 		local     = "http://127.0.0.1:8000/v1"
 		claudeURL = "https://api.anthropic.com"
+		googleURL = "https://generativelanguage.googleapis.com"
 	)
 	old := llm.Rules{MaxTokensField: "max_tokens", SystemRole: "system"}
 	for _, c := range []struct {
@@ -109,6 +113,19 @@ func TestRulesFor(t *testing.T) {
 		{"anthropic", claudeURL, "claude-3-5-haiku-20241022", llm.Rules{MaxOutput: 8192}},
 		{"anthropic", claudeURL, "claude-3-haiku-20240307", llm.Rules{MaxOutput: 4096}},
 		{"anthropic", claudeURL, "claude-opus-9", effort},
+
+		{"gemini", googleURL, "gemini-2.5-flash", budgeted},
+		{"gemini", googleURL, "gemini-2.5-flash-preview-09-2025", budgeted},
+		{"gemini", googleURL, "gemini-2.5-flash-preview-tts", llm.Rules{}},
+		{"gemini", googleURL, "gemini-2.5-flash-image", llm.Rules{}},
+		{"gemini", googleURL, "gemini-2.5-pro", llm.Rules{Reasons: true, NativeSchema: true, SchemaOrTools: true,
+			NoPenalties: true, MaxBudget: 32_768, NoThinkingOff: true}},
+		{"gemini", googleURL, "gemini-2.0-flash-001", unthinking},
+		{"gemini", googleURL, "gemini-3-flash-preview", leveled},
+		{"gemini", googleURL, "gemini-flash-latest", leveled},
+		{"gemini", googleURL, "gemini-3.1-pro-preview", with(leveled, llm.Rules{NoThinkingOff: true})},
+		{"gemini", local, "gemini-4-hydrogen", leveled},
+		{"gemini", googleURL, "gemini-embedding-001", llm.Rules{}},
 
 		{"nobody", local, "gpt-5", llm.Rules{}},
 	} {

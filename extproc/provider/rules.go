@@ -21,6 +21,8 @@ func RulesFor(kind, baseURL, model string) llm.Rules {
 	switch {
 	case kind == "anthropic":
 		return find(claude, model)
+	case kind == "gemini":
+		return find(gemini, model)
 	case kind == "openai" && Own(kind, baseURL):
 		return find(openAI, model)
 	case kind == "openai":
@@ -100,6 +102,30 @@ var (
 		{"claude-instant*", llm.Rules{MaxOutput: k4}},
 		// Sonnet 5, Haiku 5.5 and whatever is newer than this table.
 		{"*", effort},
+	}
+)
+
+// Google's models. Sources: Google's pages on thinking and on thought signatures,
+// and the model catalogue of @ai-sdk/google, November 2026.
+var (
+	// Up to 2.0 they do not think; 2.5 is told a budget, and what is newer a
+	// level. Penalties are for Vertex alone there.
+	unthinking = llm.Rules{NativeSchema: true, SchemaOrTools: true}
+	budgeted   = llm.Rules{Reasons: true, NativeSchema: true, SchemaOrTools: true, NoPenalties: true, MaxBudget: 24_576}
+	leveled    = llm.Rules{Reasons: true, NativeSchema: true, Adaptive: true, NoBudget: true, SignedCalls: true}
+
+	gemini = []rule{
+		{"*embedding*", llm.Rules{}},
+		{"gemini-2.5-*-image*", llm.Rules{}},
+		{"gemini-2.5-*-tts*", llm.Rules{}},
+		{"gemini-2.5-pro*", llm.Rules{Reasons: true, NativeSchema: true, SchemaOrTools: true, NoPenalties: true,
+			MaxBudget: 32_768, NoThinkingOff: true}},
+		{"gemini-2.5-*", budgeted},
+		{"gemini-[12].*", unthinking},
+		{"gemini-pro*", with(leveled, llm.Rules{NoThinkingOff: true})},
+		{"gemini-[3-9]*-pro*", with(leveled, llm.Rules{NoThinkingOff: true})},
+		// Flash of 3 and later, and whatever is newer than this table.
+		{"*", leveled},
 	}
 )
 
