@@ -25,6 +25,7 @@ const (
 	Responses = "responses"
 	Anthropic = "anthropic"
 	Gemini    = "gemini"
+	Bedrock   = "bedrock"
 )
 
 // A Header is one HTTP header field. Names are lower case.

@@ -1,0 +1,201 @@
+package bedrock
+
+import (
+	"errors"
+	"strings"
+
+	"github.com/attache-gateway/attache/extproc/dialect"
+	"github.com/attache-gateway/attache/extproc/dialect/eventstream"
+	"github.com/attache-gateway/attache/extproc/dialect/jsonx"
+	"github.com/attache-gateway/attache/extproc/llm"
+)
+
+// NewDecoder reads a response. The limit is in bytes: of one message of a
+// stream, or of a whole unary body.
+func (*Dialect) NewDecoder(_ llm.Op, mediaType string, limit int) dialect.Decoder {
+	d := &decoder{limit: limit}
+	if strings.HasPrefix(strings.ToLower(strings.TrimSpace(mediaType)), eventstream.MediaType) {
+		d.stream = eventstream.New(limit)
+	}
+	return d
+}
+
+// A decoder reads one response: a stream if it has a splitter.
+type decoder struct {
+	jsonx.Reader
+	limit  int
+	stream *eventstream.Splitter
+	held   []byte // beginning of a unary body
+	frames []dialect.Frame
+	events []llm.Event
+
+	started, stopped, ended bool
+	failed                  *llm.Error // what the stop reason says; told behind the usage
+	tools                   int        // tool calls so far
+	isTool, hasArgs         bool       // of the open block
+}
+
+func (d *decoder) Decode(chunk []byte, eos bool) ([]dialect.Frame, error) {
+	d.frames, d.events = d.frames[:0], d.events[:0]
+	if d.stream == nil {
+		return d.unary(chunk, eos)
+	}
+	err := d.stream.Split(chunk, d.frame)
+	switch {
+	case errors.Is(err, eventstream.ErrTooLong):
+		return d.frames, tooLarge()
+	case err != nil:
+		return d.frames, notOurs()
+	}
+	if eos {
+		d.eos()
+	}
+	return d.frames, nil
+}
+
+// eos ends a stream. The message stop is its end although the counts, which
+// come behind it, are missing. Half a message is dropped: behind it no client
+// could read the error that follows.
+func (d *decoder) eos() {
+	if !d.stopped || d.ended || d.stream.Held() > 0 {
+		return
+	}
+	first := len(d.events)
+	d.end()
+	d.frames = append(d.frames, dialect.Frame{Events: d.events[first:]})
+}
+
+// frame reads one message of a stream. Kinds that are not known say nothing.
+func (d *decoder) frame(m *eventstream.Message) error {
+	first := len(d.events)
+	if !d.ended {
+		if err := d.message(m); err != nil {
+			return err
+		}
+	}
+	d.frames = append(d.frames, dialect.Frame{Raw: m.Raw, Events: d.events[first:len(d.events):len(d.events)]})
+	return nil
+}
+
+func (d *decoder) message(m *eventstream.Message) (err error) {
+	switch string(m.Text(":message-type")) {
+	case "event":
+	case "exception":
+		d.fail(exceptionName(m.Text(":exception-type")), m.Payload)
+		return nil
+	case "error": // of the transport, without a payload
+		d.emit(llm.Event{Kind: llm.EventError, Err: newError(exceptionName(m.Text(":error-code")), string(m.Text(":error-message")))})
+		return nil
+	default:
+		return nil
+	}
+	d.Reset(m.Payload)
+	switch string(m.Text(":event-type")) {
+	case "contentBlockDelta":
+		err = d.member("delta", d.delta)
+	case "contentBlockStart":
+		d.isTool, d.hasArgs = false, false
+		err = d.member("start", d.blockStart)
+	case "contentBlockStop":
+		_, err = d.Skip()
+		d.endBlock()
+	case "messageStart":
+		_, err = d.Skip()
+		d.start()
+	case "messageStop":
+		err = d.stop()
+	case "metadata":
+		err = d.metadata()
+	default:
+		return nil
+	}
+	if err == nil {
+		err = d.End()
+	}
+	return err
+}
+
+// exceptionName is the name of an exception, which streams write with a small
+// first letter.
+func exceptionName(member []byte) string {
+	if len(member) == 0 {
+		return ""
+	}
+	return strings.ToUpper(string(member[:1])) + string(member[1:])
+}
+
+// fail ends the response with an exception.
+func (d *decoder) fail(name string, payload []byte) {
+	_, message := errorBody(payload)
+	if message == "" {
+		message = "the provider ended the answer with an error"
+	}
+	d.emit(llm.Event{Kind: llm.EventError, Err: newError(name, message)})
+}
+
+// emit appends an event. Nothing comes behind the last one.
+func (d *decoder) emit(e llm.Event) {
+	if !d.ended {
+		d.events = append(d.events, e)
+	}
+	d.ended = d.ended || e.Kind == llm.EventEnd || e.Kind == llm.EventError
+}
+
+func (d *decoder) start() {
+	if !d.started {
+		d.started = true
+		d.emit(llm.Event{Kind: llm.EventStart})
+	}
+}
+
+// end ends the response: well, or with what its stop reason has said.
+func (d *decoder) end() {
+	if d.failed != nil {
+		d.emit(llm.Event{Kind: llm.EventError, Err: d.failed})
+		return
+	}
+	d.emit(llm.Event{Kind: llm.EventEnd})
+}
+
+// unary waits for the whole body, which becomes one frame.
+func (d *decoder) unary(chunk []byte, eos bool) ([]dialect.Frame, error) {
+	if len(d.held)+len(chunk) > d.limit {
+		return nil, tooLarge()
+	}
+	if !eos {
+		d.held = append(d.held, chunk...)
+		return nil, nil
+	}
+	body := chunk
+	if len(d.held) > 0 {
+		body = append(d.held, chunk...)
+	}
+	d.Reset(body)
+	if err := d.answer(body); err != nil {
+		return nil, notOurs()
+	}
+	d.frames = append(d.frames, dialect.Frame{Raw: body, Events: d.events})
+	return d.frames, nil
+}
+
+// member reads one member of the object that comes next, if it is an object,
+// and skips the others.
+func (d *decoder) member(want string, read func() error) error {
+	return d.Object(func(name []byte) error {
+		if string(name) == want && d.Kind() == jsonx.Object {
+			return read()
+		}
+		_, err := d.Skip()
+		return err
+	})
+}
+
+// str reads a string; what is none is skipped and empty.
+func (d *decoder) str(into *string) (err error) {
+	if d.Kind() == jsonx.String {
+		*into, err = d.String()
+		return err
+	}
+	_, err = d.Skip()
+	return err
+}
