@@ -212,5 +212,6 @@ type Rules struct {
 	MaxBudget      int64  // tokens; the highest thinking budget; 0: none is known
 	SignedCalls    bool   // gemini: refuses earlier tool calls without a signature
 	SchemaOrTools  bool   // gemini: refuses structured output together with tools
+	ExtraContent   bool   // openai: takes the signatures in tool calls' extra_content back, as Google's servers do
 	NoPenalties    bool   // gemini: refuses frequency and presence penalties
 }

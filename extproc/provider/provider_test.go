@@ -9,7 +9,7 @@ import (
 )
 
 func TestKinds(t *testing.T) {
-	if got, want := Kinds(), []string{"anthropic", "gemini", "openai"}; !slices.Equal(got, want) {
+	if got, want := Kinds(), []string{"anthropic", "bedrock", "gemini", "openai"}; !slices.Equal(got, want) {
 		t.Errorf("Kinds() = %q, want %q", got, want)
 	}
 	for _, kind := range Kinds() {
@@ -54,6 +54,11 @@ func TestOwn(t *testing.T) {
 		{"openai", "https://myapi.openai.com/v1", false},
 		{"openai", "http://127.0.0.1:11434/v1", false},
 		{"openai", "https://api.anthropic.com", false},
+		{"bedrock", "https://bedrock-runtime.eu-central-1.amazonaws.com", true},
+		{"bedrock", "https://bedrock-runtime-fips.us-gov-west-1.amazonaws.com", true},
+		{"bedrock", "https://bedrock-runtime.cn-north-1.amazonaws.com.cn", true},
+		{"bedrock", "https://bedrock-runtime.eu-west-1.amazonaws.com.evil.example", false},
+		{"bedrock", "http://127.0.0.1:8000", false},
 		{"openai", "://", false},
 		{"nobody", "https://api.openai.com/v1", false},
 	} {
@@ -91,6 +96,7 @@ func TestRulesFor(t *testing.T) {
 		{"openai", local, "llama3.3", old},
 		{"openai", local, "gpt-4o", old},
 		{"openai", local, "gpt-oss-120b", old},
+		{"openai", local, "google/gemini-3-pro", llm.Rules{MaxTokensField: "max_tokens", SystemRole: "system", ExtraContent: true}},
 		{"openai", local, "openai/gpt-5", noSampling},
 		{"openai", local, "o3", noSampling},
 

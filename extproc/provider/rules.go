@@ -21,6 +21,8 @@ func RulesFor(kind, baseURL, model string) llm.Rules {
 	switch {
 	case kind == "anthropic":
 		return find(claude, model)
+	case kind == "bedrock":
+		return bedrock(model)
 	case kind == "gemini":
 		return find(gemini, model)
 	case kind == "openai" && Own(kind, baseURL):
@@ -38,7 +40,7 @@ func compatible(model string) llm.Rules {
 	if r := find(openAI, model[strings.LastIndexByte(model, '/')+1:]); r.Reasons {
 		return r
 	}
-	return llm.Rules{MaxTokensField: "max_tokens", SystemRole: "system"}
+	return llm.Rules{MaxTokensField: "max_tokens", SystemRole: "system", ExtraContent: strings.Contains(model, "gemini")}
 }
 
 func find(list []rule, model string) llm.Rules {

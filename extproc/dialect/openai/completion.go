@@ -33,8 +33,9 @@ type reply struct {
 }
 
 type replyCall struct {
-	id, name string
-	args     []byte
+	id, name  string
+	args      []byte
+	signature string
 }
 
 // MediaType is the content-type of what is written.
@@ -92,7 +93,7 @@ func (r *reply) add(e *llm.Event) {
 		for len(r.calls) <= e.Tool {
 			r.calls = append(r.calls, replyCall{})
 		}
-		r.calls[e.Tool].id, r.calls[e.Tool].name = e.ID, e.Name
+		r.calls[e.Tool] = replyCall{id: e.ID, name: e.Name, signature: e.Signature}
 	case llm.EventToolArgs:
 		if e.Tool < len(r.calls) {
 			r.calls[e.Tool].args = append(r.calls[e.Tool].args, e.Text...)
@@ -177,5 +178,6 @@ func (c *replyCall) append(dst []byte) []byte {
 	dst = append(dst, `,"type":"function","function":{"name":`...)
 	dst = jsonx.AppendString(dst, c.name)
 	dst = append(dst, `,"arguments":`...)
-	return append(jsonx.AppendString(dst, args), "}}"...)
+	dst = append(jsonx.AppendString(dst, args), '}')
+	return append(appendSignature(dst, c.signature), '}')
 }

@@ -28,6 +28,8 @@ type call struct {
 	index    int64 // as the provider counts; -1: it does not
 	id, name string
 	args     string
+
+	signature string // of the reasoning behind it, in canonical form
 }
 
 // choice is what is known of one of several answers.
@@ -162,6 +164,10 @@ func (a *answer) toolCall() error {
 			return keep(a.in, &c.id)
 		case "type":
 			return keep(a.in, &kind)
+		case "extra_content":
+			var err error
+			c.signature, err = readSignature(a.in)
+			return err
 		case "function":
 			if !a.in.Null() {
 				return a.in.Object(func(name []byte) error { return a.function(&c, name) })
@@ -282,7 +288,7 @@ func (a *answer) piece(c *choice, p call, before int) error {
 	}
 	if !b.started && (b.name != "" || p.args != "") {
 		b.started = true
-		a.emit(llm.Event{Kind: llm.EventToolStart, Choice: c.index, Tool: n, ID: b.id, Name: b.name})
+		a.emit(llm.Event{Kind: llm.EventToolStart, Choice: c.index, Tool: n, ID: b.id, Name: b.name, Signature: p.signature})
 	}
 	if p.args != "" {
 		a.emit(llm.Event{Kind: llm.EventToolArgs, Choice: c.index, Tool: n, Text: p.args})

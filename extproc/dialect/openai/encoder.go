@@ -249,7 +249,8 @@ func appendDelta(dst []byte, e *llm.Event) []byte {
 		dst = jsonx.AppendString(dst, e.ID)
 		dst = append(dst, `,"type":"function","function":{"name":`...)
 		dst = jsonx.AppendString(dst, e.Name)
-		return append(dst, `,"arguments":""}}]}`...)
+		dst = appendSignature(append(dst, `,"arguments":""}`...), e.Signature)
+		return append(dst, "}]}"...)
 	case llm.EventToolArgs:
 		dst = append(dst, `{"tool_calls":[{"index":`...)
 		dst = strconv.AppendInt(dst, int64(e.Tool), 10)

@@ -31,7 +31,8 @@ func FuzzDecodeRequest(f *testing.F) {
 			return
 		}
 		w, err := d.EncodeRequest(r, dialect.Target{Model: r.Model})
-		if err != nil || !bytes.Equal(w.Body, body) && !signed(r) || !json.Valid(w.Body) {
+		blocks, calls := signed(r)
+		if err != nil || !bytes.Equal(w.Body, body) && !blocks && !calls || !json.Valid(w.Body) {
 			t.Fatalf("not the same bytes: %v", err)
 		}
 		r.Dialect = "another"

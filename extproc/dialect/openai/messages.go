@@ -184,6 +184,8 @@ func (in *reading) toolCall(m *message) error {
 			p.ID, err = in.String()
 		case "type", "index":
 			_, err = in.Skip()
+		case "extra_content":
+			p.Signature, err = readSignature(in.Reader)
 		case "function":
 			err = in.Object(func(name []byte) (err error) {
 				switch string(name) {

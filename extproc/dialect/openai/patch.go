@@ -38,12 +38,16 @@ func patch(r *llm.Request, t dialect.Target) (*dialect.Wire, error) {
 	if field := t.Rules.MaxTokensField; field != "" {
 		changed.Sets = limitSets(r, field)
 	}
-	blocks := signed(r)
-	if blocks || t.Rules.SystemRole != "" {
-		changed.Edits = slices.Concat(r.Edits, messageEdits(&r.Body, t.Rules.SystemRole))
+	blocks, calls := signed(r)
+	calls = calls && !t.Rules.ExtraContent
+	if blocks || calls || t.Rules.SystemRole != "" {
+		changed.Edits = slices.Concat(r.Edits, messageEdits(&r.Body, t.Rules.SystemRole, calls))
 	}
 	if blocks {
 		w.Warnings = append(w.Warnings, "messages.thinking_blocks: left out: they are another provider's")
+	}
+	if calls {
+		w.Warnings = append(w.Warnings, "messages.tool_calls.extra_content: left out: it is another provider's")
 	}
 	p := setModel(changed.Patch(), r, t)
 	options := r.Body.Member("stream_options")
@@ -89,8 +93,9 @@ func limitSets(r *llm.Request, field string) []llm.Set {
 // messageEdits gives instructions the role that the target knows, if there is
 // one: older servers know only system, some models only developer. And it takes
 // thinking_blocks out: their signatures are another provider's, and whoever
-// signs them does not speak this dialect.
-func messageEdits(b *llm.Body, role string) (edits []llm.Edit) {
+// signs them does not speak this dialect. If calls, it takes the extra_content
+// of tool calls out as well, which only Google's servers take.
+func messageEdits(b *llm.Body, role string, calls bool) (edits []llm.Edit) {
 	base := 0
 	for _, m := range b.Members {
 		if m.Name == "messages" {
@@ -99,7 +104,17 @@ func messageEdits(b *llm.Body, role string) (edits []llm.Edit) {
 	}
 	in := jsonx.NewReader(b.Member("messages"))
 	_ = in.Array(func(int) error { // it was read without error before
-		members, err := in.Members(func([]byte) error { _, err := in.Skip(); return err })
+		members, err := in.Members(func(name []byte) error {
+			if calls && string(name) == "tool_calls" && in.Kind() == jsonx.Array {
+				return in.Array(func(int) error {
+					extra, err := extraEdits(in, base)
+					edits = append(edits, extra...)
+					return err
+				})
+			}
+			_, err := in.Skip()
+			return err
+		})
 		for i, m := range members {
 			at := llm.Span{Start: base + m.Value.Start, End: base + m.Value.End}
 			switch m.Name {
@@ -117,6 +132,17 @@ func messageEdits(b *llm.Body, role string) (edits []llm.Edit) {
 	return edits
 }
 
+// extraEdits takes extra_content out of the tool call that comes next.
+func extraEdits(in *jsonx.Reader, base int) (edits []llm.Edit, err error) {
+	members, err := in.Members(func([]byte) error { _, err := in.Skip(); return err })
+	for i, m := range members {
+		if m.Name == "extra_content" {
+			edits = append(edits, llm.Edit{At: withComma(members, i, base)})
+		}
+	}
+	return edits, err
+}
+
 // withComma is the place of a member with the comma before or behind it.
 func withComma(members []llm.Member, i, base int) llm.Span {
 	at := members[i].At
@@ -129,16 +155,18 @@ func withComma(members []llm.Member, i, base int) llm.Span {
 	return llm.Span{Start: base + at.Start, End: base + at.End}
 }
 
-// signed reports whether the request holds reasoning with a signature.
-func signed(r *llm.Request) bool {
+// signed reports whether the request holds signatures, of reasoning and of tool
+// calls.
+func signed(r *llm.Request) (blocks, calls bool) {
 	for _, m := range r.Messages {
 		for i := range m.Parts {
-			if m.Parts[i].Signature != "" {
-				return true
+			if p := &m.Parts[i]; p.Signature != "" {
+				calls = calls || p.Kind == llm.PartToolCall
+				blocks = blocks || p.Kind != llm.PartToolCall
 			}
 		}
 	}
-	return false
+	return blocks, calls
 }
 
 // withUsage adds include_usage to stream options, of which there may be none.
