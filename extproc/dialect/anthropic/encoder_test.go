@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -208,4 +209,43 @@ func randomEvents(rng *rand.Rand) []llm.Event {
 		llm.Event{Kind: llm.EventFinish, Reason: llm.FinishStop},
 		llm.Event{Kind: llm.EventUsage, Usage: llm.Usage{Input: 9, CacheRead: 2, Output: 3}},
 		llm.Event{Kind: llm.EventEnd})
+}
+
+// The signature of a tool call stands in a block of reasoning before it, which
+// clients send back.
+func TestSignedCall(t *testing.T) {
+	events := []llm.Event{
+		{Kind: llm.EventStart, ID: "i", Model: "m"},
+		{Kind: llm.EventReasoning, Text: "r"},
+		{Kind: llm.EventToolStart, ID: "a", Name: "f", Signature: "attache:gemini:c2ln"},
+		{Kind: llm.EventToolArgs, Text: "{}"},
+		{Kind: llm.EventFinish, Reason: llm.FinishToolCalls},
+		{Kind: llm.EventEnd},
+	}
+	for _, stream := range []bool{false, true} {
+		enc := New().NewEncoder(&llm.Request{Op: llm.OpChat, Stream: stream})
+		out, err := enc.Encode(nil, events)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		d := New().NewDecoder(llm.OpChat, enc.MediaType(), 1<<20)
+		frames, err := d.Decode(out, true)
+		if err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		for _, f := range frames {
+			for _, e := range f.Events {
+				switch e.Kind {
+				case llm.EventReasoning, llm.EventSignature:
+					got = append(got, e.Text)
+				case llm.EventToolStart:
+					got = append(got, e.ID)
+				}
+			}
+		}
+		if want := []string{"r", unsigned, "attache:gemini:c2ln", "a"}; !slices.Equal(got, want) {
+			t.Errorf("stream %v: got %q, want %q", stream, got, want)
+		}
+	}
 }

@@ -68,6 +68,9 @@ func (s *streamEncoder) event(dst []byte, e *llm.Event) []byte {
 		dst = s.add(s.begin(dst, nil), &streamBlock{kind: e.Kind, text: []byte(e.Text), ended: true})
 	case llm.EventToolStart:
 		dst = s.begin(dst, nil)
+		if e.Signature != "" { // which other formats have on the call itself
+			dst = s.add(dst, &streamBlock{kind: llm.EventReasoning, signature: e.Signature, ended: true})
+		}
 		dst = s.add(dst, &streamBlock{kind: e.Kind, tool: e.Tool, id: s.callID(e), name: e.Name})
 	case llm.EventToolArgs:
 		dst = s.arguments(dst, e)
