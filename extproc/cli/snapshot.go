@@ -13,6 +13,7 @@ import (
 	"github.com/attache-gateway/attache/extproc/config"
 	"github.com/attache-gateway/attache/extproc/dialect"
 	"github.com/attache-gateway/attache/extproc/dialect/anthropic"
+	"github.com/attache-gateway/attache/extproc/dialect/bedrock"
 	"github.com/attache-gateway/attache/extproc/dialect/gemini"
 	"github.com/attache-gateway/attache/extproc/dialect/openai"
 	"github.com/attache-gateway/attache/extproc/dialect/responses"
@@ -44,7 +45,7 @@ func snapshot(ctx context.Context, c *config.Config, log *slog.Logger, sinks ...
 		return nil, err
 	}
 	o := gateway.Options{
-		Dialects:    []dialect.Dialect{openai.New(), anthropic.New(), responses.New(), gemini.New()},
+		Dialects:    []dialect.Dialect{openai.New(), anthropic.New(), responses.New(), gemini.New(), bedrock.New()},
 		Defaults:    settings(c.Attempts),
 		Auth:        keys,
 		Policy:      policy,

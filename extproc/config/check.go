@@ -19,7 +19,9 @@ func parseKind(s string) (string, error) {
 	return p.Kind, nil
 }
 
-func dialects() []string { return []string{llm.OpenAI, llm.Responses, llm.Anthropic, llm.Gemini} }
+func dialects() []string {
+	return []string{llm.OpenAI, llm.Responses, llm.Anthropic, llm.Gemini, llm.Bedrock}
+}
 
 func or(names []string) string { return strings.Join(names, " or ") }
 

@@ -71,6 +71,9 @@ func variables(kind string) (keys []string, url string) {
 	if kind == "gemini" {
 		return []string{"GEMINI_API_KEY", "GOOGLE_API_KEY"}, "GOOGLE_GEMINI_BASE_URL"
 	}
+	if kind == "bedrock" {
+		return []string{"AWS_BEARER_TOKEN_BEDROCK"}, "AWS_ENDPOINT_URL_BEDROCK_RUNTIME"
+	}
 	prefix := strings.ToUpper(kind)
 	return []string{prefix + "_API_KEY"}, prefix + "_BASE_URL"
 }

@@ -18,7 +18,7 @@ func TestFromEnvironment(t *testing.T) {
 		found     []string
 		err       string
 	}{
-		{"nothing", nil, nil, nil, "set ANTHROPIC_API_KEY or GEMINI_API_KEY or GOOGLE_API_KEY or OPENAI_API_KEY"},
+		{"nothing", nil, nil, nil, "set ANTHROPIC_API_KEY or AWS_BEARER_TOKEN_BEDROCK or GEMINI_API_KEY or GOOGLE_API_KEY or OPENAI_API_KEY"},
 		{"empty key", map[string]string{"OPENAI_API_KEY": ""}, nil, nil, "no provider's key"},
 		{"one", map[string]string{"OPENAI_API_KEY": "k"},
 			[]string{"openai https://api.openai.com/v1"}, []string{"OPENAI_API_KEY"}, ""},
@@ -31,6 +31,9 @@ func TestFromEnvironment(t *testing.T) {
 			[]string{"gemini http://127.0.0.1:1"}, []string{"GOOGLE_API_KEY", "GOOGLE_GEMINI_BASE_URL"}, ""},
 		{"Google by two names", map[string]string{"GOOGLE_API_KEY": "k", "GEMINI_API_KEY": "k"},
 			[]string{"gemini https://generativelanguage.googleapis.com"}, []string{"GEMINI_API_KEY"}, ""},
+		{"Amazon", map[string]string{"AWS_BEARER_TOKEN_BEDROCK": "k", "AWS_ENDPOINT_URL_BEDROCK_RUNTIME": "https://bedrock-runtime.eu-west-1.amazonaws.com"},
+			[]string{"bedrock https://bedrock-runtime.eu-west-1.amazonaws.com"},
+			[]string{"AWS_BEARER_TOKEN_BEDROCK", "AWS_ENDPOINT_URL_BEDROCK_RUNTIME"}, ""},
 		{"bad URL", map[string]string{"OPENAI_API_KEY": canary, "OPENAI_BASE_URL": canary},
 			nil, []string{"OPENAI_API_KEY", "OPENAI_BASE_URL"}, "OPENAI_BASE_URL must be a whole URL"},
 		{"bad key", map[string]string{"OPENAI_API_KEY": canary + "\n"},

@@ -47,12 +47,17 @@ func frontOf(h *Head) (front, *llm.Error) {
 		f, ok = googleFront(whole, query)
 	}
 	if !ok {
+		f, ok = amazonFront(strings.TrimSuffix(whole, "/"))
+	}
+	if !ok {
 		f = front{method: "GET", dialect: llm.OpenAI, op: llm.OpModels}
 		switch {
 		case h.Get("anthropic-version") != "":
 			f.dialect = llm.Anthropic
 		case strings.HasPrefix(whole, googleRoot):
 			f.dialect = llm.Gemini
+		case strings.HasPrefix(whole, amazonRoot):
+			f.dialect = llm.Bedrock
 		}
 		if path != "/models" && !strings.HasPrefix(path, "/models/") {
 			return f, &llm.Error{Status: 404, Code: llm.CodeUnknownPath, Message: "no such path"}

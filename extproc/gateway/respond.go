@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/attache-gateway/attache/extproc/dialect"
+	"github.com/attache-gateway/attache/extproc/dialect/eventstream"
 	"github.com/attache-gateway/attache/extproc/llm"
 )
 
@@ -82,7 +83,7 @@ func (x *Exchange) Respond(n, status int, head []llm.Header, empty bool) (Respon
 	media := mediaType(head)
 	encoding := value(head, "content-encoding")
 	plain := encoding == "" || encoding == "identity"
-	streamed := media == "text/event-stream"
+	streamed := streaming(media)
 	page := !streamed && media != "application/json" // of a proxy that is confused
 	relay := st.Dialect == x.front.dialect && streamed == req.Stream && !req.Array
 	r.hide = !req.StreamUsage && req.Stream && !x.gw.passUsage
@@ -229,8 +230,11 @@ func (x *Exchange) stop(e *llm.Error) Output {
 	}
 	r.ended = true
 	enc := r.enc
-	if enc == nil { // the provider's bytes may have ended inside an event
-		enc, r.out = x.wire.NewEncoder(r.req), append(r.out, "\n\n"...)
+	if enc == nil {
+		enc = x.wire.NewEncoder(r.req)
+		if enc.MediaType() == serverSent { // the provider's bytes may have ended inside an event
+			r.out = append(r.out, "\n\n"...)
+		}
 	}
 	out, err := enc.Encode(r.out, []llm.Event{{Kind: llm.EventError, Err: e}})
 	if err != nil {
@@ -335,6 +339,14 @@ func value(h []llm.Header, name string) string {
 	}
 	return ""
 }
+
+// The media types of streams.
+const (
+	serverSent = "text/event-stream"
+	amazons    = eventstream.MediaType
+)
+
+func streaming(mediaType string) bool { return mediaType == serverSent || mediaType == amazons }
 
 func mediaType(h []llm.Header) string {
 	m, _, err := mime.ParseMediaType(value(h, "content-type"))

@@ -31,7 +31,7 @@ func (w *Watch) Head(status int, head []llm.Header) Ruling {
 		return Ruling{}
 	}
 	media := mediaType(head)
-	if media != "application/json" && media != "text/event-stream" {
+	if media != "application/json" && !streaming(media) {
 		return Ruling{Fail: notADialect()}
 	}
 	w.dec = w.target.wire.NewDecoder(w.op, media, w.limit)

@@ -9,6 +9,7 @@ package provider
 import (
 	"maps"
 	"net/url"
+	"path"
 	"slices"
 	"strings"
 
@@ -23,6 +24,7 @@ type Preset struct {
 	Auth    Auth
 	Usage   bool     // Envoy's ai_protocol_manager can read its usage
 	Models  []string // patterns of the bare model names that it serves, as in path.Match
+	Hosts   []string // patterns of its servers' names beside that in URL and those below it
 }
 
 // Auth says where a provider wants its key.
@@ -57,6 +59,15 @@ var presets = map[string]Preset{
 		Usage:   true,
 		Models:  []string{"gemini-*"},
 	},
+	"bedrock": {
+		Kind:    "bedrock",
+		URL:     "https://bedrock-runtime.us-east-1.amazonaws.com", // every region has its own
+		Dialect: llm.Bedrock,
+		Auth:    Auth{Header: "authorization", Prefix: "Bearer "}, // a Bedrock API key
+		Hosts:   []string{"bedrock-runtime.*.amazonaws.com", "bedrock-runtime-fips.*.amazonaws.com", "bedrock-runtime.*.amazonaws.com.cn"},
+		Models: []string{"*anthropic.claude-*", "*amazon.nova-*", "*meta.llama*", "*mistral.*", "*deepseek.*", "*cohere.command-*",
+			"*openai.gpt-*", "*qwen.*", "*moonshot*.kimi-*", "arn:aws*:bedrock:*/*"},
+	},
 }
 
 // aliases are other names of kinds.
@@ -85,7 +96,8 @@ func Own(kind, baseURL string) bool {
 	}
 	host := hostname(baseURL)
 	own := hostname(p.URL)
-	return host == own || strings.HasSuffix(host, "."+own)
+	return host == own || strings.HasSuffix(host, "."+own) ||
+		slices.ContainsFunc(p.Hosts, func(pattern string) bool { ok, err := path.Match(pattern, host); return ok && err == nil })
 }
 
 // hostname is the host in a URL, empty if there is none.

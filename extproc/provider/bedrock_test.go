@@ -1,0 +1,23 @@
+package provider
+
+import (
+	"testing"
+
+	"github.com/attache-gateway/attache/extproc/llm"
+)
+
+func TestRulesForBedrock(t *testing.T) {
+	for model, want := range map[string]llm.Rules{
+		"us.anthropic.claude-sonnet-4-5-20250929-v1:0":                                  budget,
+		"anthropic.claude-opus-4-6-v1":                                                  either,
+		"global.anthropic.claude-sonnet-4-6":                                            either,
+		"anthropic.claude-3-5-sonnet-20241022-v2:0":                                     {MaxOutput: k8},
+		"arn:aws:bedrock:us-east-1:1:inference-profile/us.anthropic.claude-opus-4-8-v1": effort,
+		"amazon.nova-lite-v1:0":                                                         {},
+		"arn:aws:bedrock:us-east-1:1:application-inference-profile/abc":                 {},
+	} {
+		if got := RulesFor("bedrock", "https://bedrock-runtime.eu-west-1.amazonaws.com", model); got != want {
+			t.Errorf("%s: got %+v, want %+v", model, got, want)
+		}
+	}
+}
