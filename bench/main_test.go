@@ -24,7 +24,7 @@ func TestRun(t *testing.T) {
 	}
 	envoytest.Need(t, envoyVersion)
 	var out bytes.Buffer
-	err := run(t.Context(), []string{"-rounds", "1", "-duration", "20ms", "-scenario", "small-1,stream", "-json"}, &out, io.Discard)
+	err := run(t.Context(), []string{"-rounds", "1", "-duration", "400ms", "-scenario", "small-1,stream", "-json"}, &out, io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,7 +32,7 @@ func TestRun(t *testing.T) {
 	if err := json.Unmarshal(out.Bytes(), &r); err != nil {
 		t.Fatal(err)
 	}
-	if len(r.Cells) != 11 || len(r.Memory) != 3 {
+	if len(r.Cells) != 12 || len(r.Memory) != 3 {
 		t.Errorf("%d cells and %d servers: %s", len(r.Cells), len(r.Memory), out.Bytes())
 	}
 	for _, c := range r.Cells {

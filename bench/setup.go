@@ -116,13 +116,16 @@ func (b *bench) startReferences(ctx context.Context, config []byte, floor string
 }
 
 // attacheYAML has all on that the gateway does for every request: keys, the
-// shipped policy and the ledger. 65535 stands for a port of the kernel's choice.
+// shipped policy and the ledger. 65535 stands for a port of the kernel's
+// choice. The policy's deadline is long because it is one of the clock: where
+// client, provider and Envoy fight for two CPUs, a decision can wait that long.
 const attacheYAML = `listen: unix:attache.sock
 admin: 127.0.0.1:0
 envoy: {port: 65535, admin: "127.0.0.1:0", version: %q}
 providers:
-  openai: {kind: openai, url: %[2]q, key: key-of-provider}
+  openai: {kind: openai, url: %[2]q, key: key-of-provider, models: ["m*"]}
   second: {kind: openai, url: %[2]q, key: key-of-provider}
+  bunches: {kind: openai, url: %[2]q, key: key-of-provider, usage: observe}
   anthropic: {kind: anthropic, url: %[3]q, key: key-of-provider}
 auth: {mode: keys, file: keys.json}
 policy: {dir: %[4]q, deadline: 1s}
@@ -164,8 +167,9 @@ func (b *bench) startAttache(ctx context.Context, name, binary string) ([]byte, 
 		return nil, err
 	}
 	b.variants = append(b.variants,
-		variant{server: s, name: name + ", passed through", models: []string{"openai/m"}, unary: true},
-		variant{server: s, name: name + ", passed through, usage hidden", models: []string{"openai/m"}, hidden: true},
+		variant{server: s, name: name + ", passed through", models: []string{"m"}, unary: true},
+		variant{server: s, name: name + ", passed through, observed", models: []string{"bunches/m"}},
+		variant{server: s, name: name + ", passed through, usage hidden", models: []string{"m"}, hidden: true},
 		variant{server: s, name: name + ", translated to Anthropic", models: []string{"anthropic/m"}, unary: true},
 		variant{server: s, name: name + ", with a fallback", models: []string{"openai/m", "second/m"}, unary: true},
 	)

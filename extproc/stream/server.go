@@ -79,7 +79,7 @@ const stackSize = 40 << 10
 
 // growStack makes room on the goroutine's stack in one step. Otherwise it grows
 // in several, deep inside the policy's recursion, and each time all its frames
-// are moved: a third of the CPU time of a small request.
+// are moved: up to a third of the server's CPU time for a small request.
 //
 //go:noinline
 func growStack() {
