@@ -23,7 +23,8 @@ run: build .cache/envoy-$(ENVOY_RUN)/envoy
 	@ENVOY=.cache/envoy-$(ENVOY_RUN)/envoy exec examples/run.sh
 
 test: envoy sdk
-	go test $(RACE) -timeout 15m ./...
+	go test $(RACE) -timeout 20m ./...
+	$(if $(RACE),go test -run TestManyStreams ./extproc)
 
 lint:
 	@files=$$(gofmt -l $(wildcard $(SOURCES))); [ -z "$$files" ] || { echo "gofmt would change:"; echo "$$files"; exit 1; }

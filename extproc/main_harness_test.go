@@ -41,10 +41,16 @@ const deadline = 30 * time.Second
 // begin starts a world. The lines are added to its attache.yaml.
 func begin(t testing.TB, version string, lines ...string) *world {
 	t.Helper()
+	return beginIdle(t, version, 4*time.Second, lines...)
+}
+
+// beginIdle is begin for tests whose streams are silent for a while.
+func beginIdle(t testing.TB, version string, idle time.Duration, lines ...string) *world {
+	t.Helper()
 	envoytest.Need(t, version)
 	w := &world{providers: map[string]*mock.Server{}}
 	text := fmt.Sprintf("listen: unix:a.sock\nadmin: 127.0.0.1:0\nledger: {sqlite: ledger.db}\nlog: {level: debug}\nauth: {mode: none}\n"+
-		"envoy: {port: 65535, admin: \"127.0.0.1:0\", version: %q, max_request: 4MiB, retry_backoff: 1ms, stream_idle: 4s}\nproviders:\n", version)
+		"envoy: {port: 65535, admin: \"127.0.0.1:0\", version: %q, max_request: 4MiB, retry_backoff: 1ms, stream_idle: %s}\nproviders:\n", version, idle)
 	for _, name := range []string{"o", "o2", "dead-o", "a", "a2", "dead-a"} {
 		text += w.provider(t, name)
 	}
