@@ -105,6 +105,10 @@ func (s *streamEncoder) content(dst []byte, e *llm.Event) []byte {
 		s.signed = true
 		dst = s.close(s.delta(dst, `"reasoningContent":{"redactedContent":`, wrap(e.Text), "}"))
 	case llm.EventToolStart:
+		dst = s.close(dst)
+		if e.Signature != "" { // which other formats have on the call itself
+			dst = s.content(dst, &llm.Event{Kind: llm.EventSignature, Text: e.Signature})
+		}
 		dst = s.call(s.close(dst), e)
 	case llm.EventToolArgs:
 		if e.Text != "" {

@@ -100,6 +100,9 @@ func (u *unaryEncoder) call(e *llm.Event) {
 	if u.byTool == nil {
 		u.byTool = map[int]int{}
 	}
+	if e.Signature != "" { // which other formats have on the call itself
+		u.blocks = append(u.blocks, unaryBlock{kind: llm.EventReasoning, signature: []byte(e.Signature)})
+	}
 	u.byTool[e.Tool] = len(u.blocks)
 	u.blocks = append(u.blocks, unaryBlock{kind: e.Kind, id: u.callID(e), name: e.Name})
 	u.open = false
