@@ -37,7 +37,7 @@ func (p *Program) usage(ctx context.Context, args []string) error {
 	w := tabwriter.NewWriter(p.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(w, "KEY\tTEAM\tMODEL\tREQUESTS\tERRORS\tINPUT\tOUTPUT\tUSD\t")
 	for _, s := range sums {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%d\t%d\t%d\t%s\t\n", orDash(s.Key), orDash(s.Team), orDash(s.Model), s.Requests, s.Errors, s.Input, s.Output, dollars(s.CostNano))
+		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%d\t%d\t%d\t%s\t\n", orDash(s.Key), orDash(s.Team), orDash(s.Model), s.Requests, s.Errors, s.Input, s.Output, cost(s))
 	}
 	return w.Flush()
 }
@@ -47,6 +47,18 @@ func orDash(s string) string {
 		return "-"
 	}
 	return s
+}
+
+// cost is a dash where no price is known, and has a mark where it is not known
+// for some of the requests.
+func cost(t ledger.Total) string {
+	switch {
+	case t.Unpriced == 0:
+		return dollars(t.CostNano)
+	case t.CostNano == 0:
+		return "-"
+	}
+	return ">" + dollars(t.CostNano)
 }
 
 // dollars writes nano-dollars with six digits behind the point.

@@ -75,6 +75,10 @@ type Envoy struct {
 	StreamIdle   time.Duration // how long a stream may be silent
 }
 
+// maxRequest bounds Envoy.MaxRequest: a body has to fit one message of 64 MiB
+// between Envoy and the gateway, and Envoy's buffer.
+const maxRequest = 60 << 20
+
 // The versions of Envoy for which configurations are rendered.
 const (
 	V140 = "1.40"

@@ -41,7 +41,7 @@ func (r *reader) envoy(e *Envoy, v value) {
 		"port":          r.integer(&e.Port, 1, math.MaxUint16),
 		"admin":         parsed(r, &e.Admin, parseHostPort),
 		"version":       r.choice(&e.Version, V140, V139),
-		"max_request":   r.size(&e.MaxRequest, 1<<10, 1<<30),
+		"max_request":   r.size(&e.MaxRequest, 1<<10, maxRequest),
 		"retry_backoff": r.duration(&e.RetryBackoff, time.Millisecond, time.Minute),
 		"stream_idle":   r.duration(&e.StreamIdle, time.Second, time.Hour),
 	})
