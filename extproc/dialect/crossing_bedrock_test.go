@@ -279,7 +279,8 @@ func converseCrosses(t *testing.T, from, to dialect.Dialect, x exchange, check f
 		if !want.Ended && want.Error == "" {
 			continue // cut off: the gateway makes it an error
 		}
-		if err := check(stream, out); err != nil && want.Error == "" {
+		nameless := func(c call) bool { return c.Name == "" } // Google's models do that
+		if err := check(stream, out); err != nil && want.Error == "" && !slices.ContainsFunc(want.Calls, nameless) {
 			fail("%v\n%.300q", err, out)
 		}
 		_, again, err := cross(to, to, r, to.NewEncoder(r).MediaType(), [][]byte{out, nil})
