@@ -5,7 +5,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/attache-gateway/attache/extproc/dialect"
 	"github.com/attache-gateway/attache/extproc/dialect/jsonx"
 	"github.com/attache-gateway/attache/extproc/llm"
 )
@@ -339,14 +338,6 @@ func safe(id string) string {
 		return -1
 	}, id)
 	return id[max(0, len(id)-24):]
-}
-
-// seal is a signature of Google's in canonical form.
-func seal(signature string) string {
-	if signature == "" {
-		return ""
-	}
-	return dialect.Seal(llm.Anthropic, llm.Gemini, signature)
 }
 
 // str reads a string; what is none changes nothing.

@@ -100,9 +100,7 @@ func (d *requestDecoder) part() (llm.Part, error) {
 		return d.partMember(&p, name)
 	})
 	p.Raw = d.body[start:d.Offset()]
-	if p.Signature != "" {
-		p.Signature = unwrap(p.Signature)
-	}
+	p.Signature = unwrap(p.Signature)
 	if thought && p.Kind == llm.PartText {
 		p.Kind = llm.PartReasoning
 		if data, ok := redacted(p.Signature); ok {

@@ -189,8 +189,9 @@ func plainly(t *testing.T, mediaType string, body []byte) (out reading) {
 					Text, ThoughtSignature string
 					Thought                bool
 					FunctionCall           *struct {
-						Name string
-						Args map[string]any
+						Name         string
+						Args         map[string]any
+						WillContinue *bool
 					}
 				}
 			}
@@ -235,6 +236,7 @@ func plainly(t *testing.T, mediaType string, body []byte) (out reading) {
 		for _, c := range o.Candidates {
 			for _, p := range c.Content.Parts {
 				switch {
+				case p.FunctionCall != nil && (p.FunctionCall.WillContinue != nil || p.FunctionCall.Name == ""):
 				case p.FunctionCall != nil:
 					args := p.FunctionCall.Args
 					if args == nil {

@@ -66,6 +66,8 @@ func (a *answer) call(p *piece) error {
 			return str(a.in, &p.id)
 		case "name":
 			return str(a.in, &p.name)
+		case "partialArgs", "willContinue": // Vertex, for clients that ask for it
+			p.kind = "functionCall.partialArgs"
 		case "args":
 			if a.in.Kind() == jsonx.Object {
 				raw, err := a.in.Raw()
@@ -86,9 +88,13 @@ func (a *answer) say(c *candidate, p *piece) error {
 		c.content = true
 		a.emit(e)
 	}
-	signature := seal(p.signature)
+	signature := unwrap(p.signature)
+	data, isHidden := redacted(signature)
 	switch {
-	case p.kind == "functionCall":
+	case isHidden:
+		emit(llm.Event{Kind: llm.EventRedacted, Text: data})
+		return nil
+	case p.kind == "functionCall" && p.name != "":
 		if c.calls == maxCalls {
 			return errShape
 		}

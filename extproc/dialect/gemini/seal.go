@@ -30,8 +30,11 @@ func wrapOwned(owner, own string) string {
 	return base64.StdEncoding.EncodeToString([]byte(sealed))
 }
 
-// unwrap is the canonical form of a signature that a client sent back.
+// unwrap is the canonical form of a signature on the wire.
 func unwrap(signature string) string {
+	if signature == "" {
+		return ""
+	}
 	if strings.HasPrefix(signature, sealedPrefix) {
 		if plain, err := base64.StdEncoding.DecodeString(standardBase64(signature)); err == nil {
 			signature = string(plain)

@@ -85,7 +85,11 @@ func (l *lifecycle) event(dst []byte, e *llm.Event) []byte {
 	case llm.EventRedacted:
 		dst = l.redacted(l.begin(dst, nil), e.Text)
 	case llm.EventToolStart:
-		dst = l.call(l.begin(dst, nil), e)
+		dst = l.begin(dst, nil)
+		if e.Signature != "" { // which other formats have on the call itself
+			dst = l.blockEnd(l.sign(l.blockEnd(dst), e.Signature))
+		}
+		dst = l.call(dst, e)
 	case llm.EventToolArgs:
 		dst = l.arguments(dst, e)
 	case llm.EventBlockEnd:
