@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
@@ -289,4 +290,79 @@ func nextTurn(t *testing.T, client string, answer []byte) (body []byte, ok bool)
 		return []byte(`{"model":"m","messages":[{"role":"user","content":"q"},` + string(a.Choices[0].Message) + `,{"role":"tool","tool_call_id":"toolu_1","content":"x"}]}`), true
 	}
 	return nil, false
+}
+
+// sampled reports whether there are golden files of a pair: those with the two
+// dialects that have most clients are enough.
+func sampled(from, to dialect.Dialect) bool {
+	other := from.Name()
+	if from == responsesAPI {
+		other = to.Name()
+	}
+	return other == llm.OpenAI || other == llm.Anthropic
+}
+
+func TestResponsesAPIGoldenRequests(t *testing.T) {
+	rules := llm.Rules{Reasons: true, Adaptive: true, NativeSchema: true}
+	pairs(func(from, to dialect.Dialect) {
+		if !sampled(from, to) {
+			return
+		}
+		folder := samples[from.Name()]
+		body, err := os.ReadFile(filepath.Join(folder, "full.json"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := from.DecodeRequest(llm.OpChat, body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if to == responsesAPI {
+			r.Stop, r.N, r.TopK = nil, 0, "" // are refused or warned about, see TestRefusals
+		}
+		w, err := to.EncodeRequest(r, dialect.Target{Model: "target", Rules: rules})
+		if err != nil {
+			t.Fatalf("%s to %s: %v", from.Name(), to.Name(), err)
+		}
+		out := fmt.Appendf(nil, "POST %s\n", w.Path)
+		for _, warning := range w.Warnings {
+			out = fmt.Appendf(out, "warning: %s\n", warning)
+		}
+		var pretty bytes.Buffer
+		if err := json.Indent(&pretty, w.Body, "", "  "); err != nil {
+			t.Fatalf("%v: %s", err, w.Body)
+		}
+		out = append(append(append(out, '\n'), pretty.Bytes()...), '\n')
+		golden(t, filepath.Join(samples[llm.Responses], "full."+from.Name()+"."+to.Name()+".golden"), out)
+	})
+}
+
+// The two forms of an answer cross to the same answer in either form.
+func TestResponsesAPIGoldenAnswers(t *testing.T) {
+	pairs(func(from, to dialect.Dialect) {
+		if !sampled(from, to) {
+			return
+		}
+		folder := samples[from.Name()]
+		for _, form := range []struct{ file, mediaType string }{
+			{"answer.json", "application/json"}, {"answer.sse", "text/event-stream"},
+		} {
+			body, err := os.ReadFile(filepath.Join(folder, form.file))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, stream := range []bool{false, true} {
+				r := &llm.Request{Op: llm.OpChat, Dialect: to.Name(), Stream: stream, StreamUsage: true, InputEstimate: 5}
+				out, _, err := cross(from, to, r, form.mediaType, [][]byte{body, nil})
+				if err != nil {
+					t.Fatal(err)
+				}
+				name := form.file + "." + from.Name() + "." + to.Name()
+				if stream {
+					name += ".stream"
+				}
+				golden(t, filepath.Join(samples[llm.Responses], name+".golden"), out)
+			}
+		}
+	})
 }

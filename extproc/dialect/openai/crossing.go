@@ -7,6 +7,7 @@ import (
 // A crossing says what becomes of a member of another format that this one has
 // no counterpart for.
 type crossing struct {
+	as     string // the member here that means the same and takes the same values
 	refuse bool   // otherwise the client is warned
 	reason string // why it was left out, or what to do instead
 	idle   string // a value that asks for nothing, as JSON
@@ -28,8 +29,11 @@ var crossings = map[string]crossing{
 	"include":              {reason: "left out: Chat Completions has no such additions"},
 	"max_tool_calls":       {reason: "left out: it limits tools that the provider runs itself"},
 	"store":                {reason: "left out: nothing is stored", idle: `false`},
-	"text.verbosity":       {reason: "left out: it is not translated", idle: `"medium"`},
 	"top_logprobs":         {reason: "left out: probabilities are not translated", idle: `0`},
+	"moderation":           {as: "moderation"},
+	"prompt_cache_key":     {as: "prompt_cache_key"},
+	"prompt_cache_options": {as: "prompt_cache_options"},
+	"text.verbosity":       {as: "verbosity"},
 	"truncation":           {reason: "left out: Chat Completions drops no input by itself", idle: `"disabled"`},
 
 	"stream_options.include_obfuscation": {reason: "left out: the answer is not obfuscated", idle: `false`},
@@ -55,7 +59,8 @@ var crossings = map[string]crossing{
 // they differ, so that a refusal names what the client wrote.
 var clientNames = map[string]map[string]string{
 	llm.Anthropic: {"stop": "stop_sequences", "format": "output_config.format", "reasoning": "thinking", "user": "metadata.user_id"},
-	llm.Responses: {"format": "text.format", "reasoning": "reasoning.effort", "user": "safety_identifier"},
+	llm.Responses: {"format": "text.format", "reasoning": "reasoning.effort", "user": "safety_identifier",
+		"cache_control": "prompt_cache_breakpoint", "messages.thinking": "input", "messages.redacted_thinking": "input"},
 }
 
 func (w *writer) clientName(field string) string {
@@ -65,13 +70,16 @@ func (w *writer) clientName(field string) string {
 	return field
 }
 
-// checkExtra refuses or warns of all that has no canonical field.
+// checkExtra refuses, warns of or copies all that has no canonical field.
 func (w *writer) checkExtra() error {
 	for _, m := range w.req.Extra {
 		value := string(w.req.Body.Raw[m.Value.Start:m.Value.End])
 		c, known := crossings[everyIndex(m.Name)]
 		switch {
 		case value == "null", c.idle != "" && c.idle == value:
+		case c.as != "":
+			w.key(c.as)
+			w.dst = append(w.dst, value...)
 		case c.refuse:
 			return llm.Unsupported(m.Name, "%s", c.reason)
 		case known:

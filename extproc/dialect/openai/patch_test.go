@@ -1,6 +1,7 @@
 package openai
 
 import (
+	"bytes"
 	"errors"
 	"slices"
 	"strings"
@@ -231,7 +232,8 @@ func TestCrossingOfMembers(t *testing.T) {
 			switch {
 			case idle && (err != nil || len(w.Warnings) > 0),
 				!idle && c.refuse && err == nil,
-				!idle && !c.refuse && (err != nil || len(w.Warnings) != 1 || !strings.HasSuffix(w.Warnings[0], c.reason)):
+				!idle && c.as != "" && (err != nil || len(w.Warnings) > 0 || !bytes.Contains(w.Body, []byte(`"`+c.as+`":{"x":1}`))),
+				!idle && !c.refuse && c.as == "" && (err != nil || len(w.Warnings) != 1 || !strings.HasSuffix(w.Warnings[0], c.reason)):
 				t.Errorf("%s: %s: got %+v, %v", name, value, w, err)
 			}
 		}

@@ -277,7 +277,7 @@ func (w *writer) assistant(field string, m llm.Message) error {
 		case llm.PartReasoning:
 			thoughts.WriteString(p.Text)
 		case llm.PartRedacted:
-			w.warn("messages.redacted_thinking", "left out: only its own provider can read it")
+			w.warn(w.clientName("messages.redacted_thinking"), "left out: only its own provider can read it")
 		case llm.PartToolCall:
 			calls = append(calls, *p)
 		default:
@@ -286,7 +286,7 @@ func (w *writer) assistant(field string, m llm.Message) error {
 	}
 	member := w.target.Rules.ReasoningField
 	if thoughts.Len() > 0 && member == "" {
-		w.warn("messages.thinking", "left out: the target takes no reasoning back")
+		w.warn(w.clientName("messages.thinking"), "left out: the target takes no reasoning back")
 	}
 	if text.Len() == 0 && len(calls) == 0 {
 		return nil

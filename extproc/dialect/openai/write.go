@@ -25,12 +25,9 @@ func write(r *llm.Request, t dialect.Target) (*dialect.Wire, error) {
 		return nil, llm.Unsupported("", "a request for %s cannot be translated to the openai dialect", r.Op)
 	}
 	w := &writer{req: r, target: t, dst: make([]byte, 0, len(r.Body.Raw)+512)}
-	if err := w.checkExtra(); err != nil {
-		return nil, err
-	}
 	w.dst = append(w.dst, `{"model":`...)
 	w.dst = jsonx.AppendString(w.dst, t.Model)
-	for _, step := range []func() error{w.messages, w.tools, w.limits, w.sampling, w.format, w.reasoning, w.labels} {
+	for _, step := range []func() error{w.checkExtra, w.messages, w.tools, w.limits, w.sampling, w.format, w.reasoning, w.labels} {
 		if err := step(); err != nil {
 			return nil, err
 		}
@@ -272,6 +269,6 @@ func (w *writer) namedTool(name string) {
 // cache says that a mark was left out.
 func (w *writer) cache(c *llm.Cache) {
 	if c != nil {
-		w.warn("cache_control", crossings["cache_control"].reason)
+		w.warn(w.clientName("cache_control"), crossings["cache_control"].reason)
 	}
 }

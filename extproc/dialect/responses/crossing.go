@@ -1,6 +1,8 @@
 package responses
 
 import (
+	"strconv"
+
 	"github.com/attache-gateway/attache/extproc/llm"
 )
 
@@ -110,7 +112,7 @@ func (w *writer) checkFields() error {
 	}{
 		{"top_k", r.TopK}, {"seed", r.Seed}, {"frequency_penalty", r.FrequencyPenalty}, {"presence_penalty", r.PresencePenalty},
 	} {
-		if f.n != "" {
+		if n, err := strconv.ParseFloat(string(f.n), 64); f.n != "" && (err != nil || n != 0 || f.name == "seed") {
 			w.warn(f.name, "left out: the Responses API has no such control")
 		}
 	}

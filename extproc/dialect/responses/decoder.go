@@ -91,7 +91,9 @@ func (s *stream) frame(e sse.Event) error {
 	}
 	from := len(s.events)
 	var err error
-	if data := bytes.TrimSpace(e.Data); len(data) > 0 && string(data) != "[DONE]" {
+	if data := bytes.TrimSpace(e.Data); len(data) == 0 {
+		s.emit(llm.Event{Kind: llm.EventPing}) // a comment
+	} else if string(data) != "[DONE]" {
 		err = s.event(data)
 	}
 	if err != nil {
@@ -100,9 +102,6 @@ func (s *stream) frame(e sse.Event) error {
 			return nil // the stream was cut inside this line
 		}
 		return err
-	}
-	if len(s.events) == from {
-		s.emit(llm.Event{Kind: llm.EventPing})
 	}
 	return nil
 }

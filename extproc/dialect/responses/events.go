@@ -1,6 +1,7 @@
 package responses
 
 import (
+	"bytes"
 	"strings"
 
 	"github.com/attache-gateway/attache/extproc/dialect/fault"
@@ -26,6 +27,10 @@ var texts = map[string]struct {
 	"response.function_call_arguments.done":  {part{kind: llm.EventToolArgs}, true},
 }
 
+// atWork ends the names of events by which a provider says that it goes on,
+// such as response.web_search_call.searching.
+var atWork = map[string]bool{"keepalive": true, "in_progress": true, "searching": true, "interpreting": true, "generating": true}
+
 // event reads the data of one event. Kinds that are not known say nothing.
 func (a *answer) event(data []byte) error {
 	a.in.Reset(data)
@@ -48,9 +53,12 @@ func (a *answer) event(data []byte) error {
 	default:
 		if t, ok := texts[string(tag)]; ok {
 			err = a.textEvent(t.part, t.whole)
-		} else {
-			err = a.skip(nil)
+			break
 		}
+		if atWork[string(tag[bytes.LastIndexByte(tag, '.')+1:])] {
+			a.emit(llm.Event{Kind: llm.EventPing})
+		}
+		err = a.skip(nil)
 	}
 	if err == nil {
 		err = a.in.End()

@@ -17,28 +17,27 @@ func (in *reading) input() error {
 		in.turn(llm.RoleUser, parts...)
 		return err
 	}
-	end := 0 // of the last item that stays
-	var open *llm.Edit
+	q := in.req
+	end, kept, open := 0, false, false // of the last item; one stays; the last edit goes on to the next item
 	return in.Array(func(int) error {
 		start := in.place()
-		if open != nil {
-			open.At.End = start // nothing before it stays, so the comma behind it goes
-			in.req.Edits = append(in.req.Edits, *open)
-			open = nil
+		if open {
+			q.Edits[len(q.Edits)-1].At.End = start // nothing before it stays, so the comma behind it goes
 		}
-		in.foreign = false
+		in.foreign, open = false, false
 		if err := in.item(); err != nil {
 			return err
 		}
 		switch {
 		case !in.foreign:
-			end = in.Offset()
-		case end > 0:
-			in.req.Edits = append(in.req.Edits, llm.Edit{At: llm.Span{Start: end, End: in.Offset()}})
-			end = in.Offset()
+			kept = true
+		case kept:
+			q.Edits = append(q.Edits, llm.Edit{At: llm.Span{Start: end, End: in.Offset()}})
 		default:
-			open = &llm.Edit{At: llm.Span{Start: start, End: in.Offset()}}
+			open = true
+			q.Edits = append(q.Edits, llm.Edit{At: llm.Span{Start: start, End: in.Offset()}})
 		}
+		end = in.Offset()
 		return nil
 	})
 }
