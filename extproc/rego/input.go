@@ -66,48 +66,90 @@ var (
 // A member is a key of an object and its value.
 type member = [2]*ast.Term
 
-// input builds the document that rules see, without the detour over Go maps.
-// Every field is always there: one that the request does not have is "" or 0,
-// so that a rule's condition is false rather than undefined.
-func input(f *gateway.Facts) ast.Value {
-	return ast.NewObject(
-		member{keyRequest, request(f)},
-		member{keyCaller, caller(&f.Caller)},
-		member{keyUser, text(f.User)},
-		member{keySession, text(f.Session)},
-		member{keyProperties, texts(f.Properties)},
-		member{keyCandidates, candidates(f.Candidates)},
-		member{keyTime, clock(f.Now.UTC())},
-	)
+// A fact is a field of the document: how it is made of what is known.
+type fact struct {
+	name  *ast.Term
+	path  string
+	value func(*gateway.Facts) *ast.Term
 }
 
-func request(f *gateway.Facts) *ast.Term {
-	return ast.ObjectTerm(
-		member{keyOp, text(string(f.Op))},
-		member{keyDialect, text(f.Dialect)},
-		member{keyPath, text(f.Path)},
-		member{keyModel, text(f.Model)},
-		member{keyStream, ast.InternedTerm(f.Stream)},
-		member{keyMaxTokens, ast.InternedTerm(f.MaxTokens)},
-		member{keyMessages, ast.InternedTerm(f.Messages)},
-		member{keyImages, ast.InternedTerm(f.Images)},
-		member{keyAudios, ast.InternedTerm(f.Audios)},
-		member{keyFiles, ast.InternedTerm(f.Files)},
-		member{keyTools, members(f.Tools)},
-		member{keyBytes, ast.InternedTerm(f.Bytes)},
-		member{keyTokens, ast.ObjectTerm(member{keyInput, ast.InternedTerm(f.InputTokens)})},
-	)
+// A section is a field at the top of the document, made in one piece or of
+// parts.
+type section struct {
+	fact
+	parts []fact
 }
 
-func caller(c *gateway.Caller) *ast.Term {
-	return ast.ObjectTerm(
-		member{keyKey, text(c.KeyID)},
-		member{keyOrg, text(c.Org)},
-		member{keyTeam, text(c.Team)},
-		member{keyUser, text(c.User)},
-		member{keyRoles, members(c.Roles)},
-		member{keyLabels, texts(c.Labels)},
-	)
+// document is all that rules can see. A field that the request does not have is
+// "" or 0, so that a rule's condition is false rather than undefined.
+var document = []section{
+	{fact: fact{keyRequest, "request", nil}, parts: []fact{
+		{keyOp, "request.op", func(f *gateway.Facts) *ast.Term { return text(string(f.Op)) }},
+		{keyDialect, "request.dialect", func(f *gateway.Facts) *ast.Term { return text(f.Dialect) }},
+		{keyPath, "request.path", func(f *gateway.Facts) *ast.Term { return text(f.Path) }},
+		{keyModel, "request.model", func(f *gateway.Facts) *ast.Term { return text(f.Model) }},
+		{keyStream, "request.stream", func(f *gateway.Facts) *ast.Term { return ast.InternedTerm(f.Stream) }},
+		{keyMaxTokens, "request.max_tokens", func(f *gateway.Facts) *ast.Term { return ast.InternedTerm(f.MaxTokens) }},
+		{keyMessages, "request.messages", func(f *gateway.Facts) *ast.Term { return ast.InternedTerm(f.Messages) }},
+		{keyImages, "request.images", func(f *gateway.Facts) *ast.Term { return ast.InternedTerm(f.Images) }},
+		{keyAudios, "request.audios", func(f *gateway.Facts) *ast.Term { return ast.InternedTerm(f.Audios) }},
+		{keyFiles, "request.files", func(f *gateway.Facts) *ast.Term { return ast.InternedTerm(f.Files) }},
+		{keyTools, "request.tools", func(f *gateway.Facts) *ast.Term { return members(f.Tools) }},
+		{keyBytes, "request.bytes", func(f *gateway.Facts) *ast.Term { return ast.InternedTerm(f.Bytes) }},
+		{keyTokens, "request.tokens", func(f *gateway.Facts) *ast.Term {
+			return ast.ObjectTerm(member{keyInput, ast.InternedTerm(f.InputTokens)})
+		}},
+	}},
+	{fact: fact{keyCaller, "caller", nil}, parts: []fact{
+		{keyKey, "caller.key", func(f *gateway.Facts) *ast.Term { return text(f.Caller.KeyID) }},
+		{keyOrg, "caller.org", func(f *gateway.Facts) *ast.Term { return text(f.Caller.Org) }},
+		{keyTeam, "caller.team", func(f *gateway.Facts) *ast.Term { return text(f.Caller.Team) }},
+		{keyUser, "caller.user", func(f *gateway.Facts) *ast.Term { return text(f.Caller.User) }},
+		{keyRoles, "caller.roles", func(f *gateway.Facts) *ast.Term { return members(f.Caller.Roles) }},
+		{keyLabels, "caller.labels", func(f *gateway.Facts) *ast.Term { return texts(f.Caller.Labels) }},
+	}},
+	{fact: fact{keyUser, "user", func(f *gateway.Facts) *ast.Term { return text(f.User) }}},
+	{fact: fact{keySession, "session", func(f *gateway.Facts) *ast.Term { return text(f.Session) }}},
+	{fact: fact{keyProperties, "properties", func(f *gateway.Facts) *ast.Term { return texts(f.Properties) }}},
+	{fact: fact{keyCandidates, "candidates", func(f *gateway.Facts) *ast.Term { return candidates(f.Candidates) }}},
+	{fact: fact{keyTime, "time", func(f *gateway.Facts) *ast.Term { return clock(f.Now.UTC()) }}},
+}
+
+// project leaves of the document what rules read.
+func project(reads func(fact string) bool) (seen []section) {
+	for _, s := range document {
+		if !reads(s.path) {
+			continue
+		}
+		var parts []fact
+		for _, p := range s.parts {
+			if reads(p.path) {
+				parts = append(parts, p)
+			}
+		}
+		seen = append(seen, section{s.fact, parts})
+	}
+	return seen
+}
+
+// input builds the document, without the detour over Go maps.
+func input(sections []section, f *gateway.Facts) ast.Value {
+	doc := ast.NewObjectWithCapacity(len(sections))
+	for i := range sections {
+		doc.Insert(sections[i].name, sections[i].term(f))
+	}
+	return doc
+}
+
+func (s *section) term(f *gateway.Facts) *ast.Term {
+	if s.value != nil {
+		return s.value(f)
+	}
+	o := ast.NewObjectWithCapacity(len(s.parts))
+	for i := range s.parts {
+		o.Insert(s.parts[i].name, s.parts[i].value(f))
+	}
+	return ast.NewTerm(o)
 }
 
 func candidates(cs []gateway.Candidate) *ast.Term {

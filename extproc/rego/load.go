@@ -90,6 +90,7 @@ func (p *Policy) prepare(ctx context.Context, store storage.Store, txn storage.T
 	})
 	p.query = query
 	p.reads = inputPaths(c.Modules)
+	p.sections = project(p.Reads)
 	p.options = append(lean(), opa.EvalTransaction(txn), opa.EvalInterQueryBuiltinValueCache(patterns))
 	return nil
 }

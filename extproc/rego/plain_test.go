@@ -83,7 +83,7 @@ func TestLikePlainSets(t *testing.T) {
 	heads := constantHeads(t)
 	r := rand.New(rand.NewPCG(1, 2))
 	for range 500 {
-		in := input(randomFacts(r))
+		in := input(document, randomFacts(r))
 		rs, err := plain.Eval(t.Context(), opa.EvalParsedInput(in), opa.EvalGenerateJSON(term))
 		if err != nil {
 			t.Fatal(err)

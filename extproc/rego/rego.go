@@ -55,6 +55,7 @@ type Policy struct {
 	options  []opa.EvalOption // the same for every evaluation
 	rules    []rule           // effects name a rule by its index
 	reads    []string         // paths of the input
+	sections []section        // what of the input is read
 	closed   bool             // Default is Deny
 	deadline time.Duration
 	revision string
@@ -66,7 +67,7 @@ func (p *Policy) Revision() string { return p.revision }
 // Decide evaluates the rules. It returns an error where a rule fails, the
 // deadline or ctx ends, or effects are malformed or contradict each other.
 func (p *Policy) Decide(ctx context.Context, f *gateway.Facts) (gateway.Decision, error) {
-	effects, err := p.evaluate(ctx, input(f))
+	effects, err := p.evaluate(ctx, input(p.sections, f))
 	if err != nil {
 		return gateway.Decision{}, fmt.Errorf("rego: %w", err)
 	}

@@ -30,7 +30,7 @@ func schema(t *testing.T, text []byte) *jsonschema.Schema {
 func TestInputSchema(t *testing.T) {
 	s := schema(t, policies.InputSchema)
 	for name, f := range map[string]*gateway.Facts{"full": facts(), "empty": {}} {
-		doc, err := ast.JSON(input(f))
+		doc, err := ast.JSON(input(document, f))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -56,7 +56,7 @@ func TestInput(t *testing.T) {
 		],
 		"time": {"unix_ms": 1795267800000, "hour": 13, "weekday": "saturday"},
 	}`).Value
-	if got := input(facts()); got.Compare(want) != 0 {
+	if got := input(document, facts()); got.Compare(want) != 0 {
 		t.Errorf("have %v\nwant %v", got, want)
 	}
 }
