@@ -32,12 +32,12 @@ func (r *Reader) Members(fn func(name []byte) error) ([]llm.Member, error) {
 // a "type" that need not come first. It is nil if there is no such string. A
 // text that is no JSON is found out when it is read.
 func (r *Reader) Tag(name string) []byte {
-	pos, depth, first := r.pos, r.depth, len(r.keys)
+	pos, path, first := r.pos, r.path, len(r.keys)
 	tag, err := r.tag(name)
 	if err != nil {
 		r.many = nil // may hold names of objects that were not closed
 	}
-	r.pos, r.depth, r.keys = pos, depth, r.keys[:first]
+	r.pos, r.path, r.keys = pos, path, r.keys[:first]
 	return tag
 }
 

@@ -44,7 +44,7 @@ func TestTag(t *testing.T) {
 		if got := r.Tag("type"); string(got) != c.want {
 			t.Errorf("%s: got %q, want %q", c.text, got, c.want)
 		}
-		if r.Offset() != 0 || len(r.keys) != 0 || r.depth != 0 {
+		if r.Offset() != 0 || len(r.keys) != 0 || len(r.path) != 0 {
 			t.Errorf("%s: the reader has moved", c.text)
 		}
 	}

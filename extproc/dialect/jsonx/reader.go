@@ -56,8 +56,8 @@ func (e *Error) Error() string {
 type Reader struct {
 	buf   []byte
 	pos   int
-	depth int
-	path  [MaxDepth]step
+	path  []step              // a step for each value that is open
+	first [16]step            // where path begins, as deep as most bodies are
 	keys  [][]byte            // names of the objects that are open
 	many  map[member]struct{} // the same for objects with many members
 
@@ -71,10 +71,16 @@ type step struct {
 }
 
 // NewReader returns a Reader over b, which must not change while it is read.
-func NewReader(b []byte) *Reader { return &Reader{buf: b} }
+func NewReader(b []byte) *Reader {
+	r := &Reader{buf: b}
+	r.path = r.first[:0]
+	return r
+}
 
 // Reset makes the Reader read b.
-func (r *Reader) Reset(b []byte) { r.buf, r.pos, r.depth, r.keys, r.many = b, 0, 0, r.keys[:0], nil }
+func (r *Reader) Reset(b []byte) {
+	r.buf, r.pos, r.path, r.keys, r.many = b, 0, r.path[:0], r.keys[:0], nil
+}
 
 // Offset is the number of bytes read. Before a value it includes white space
 // once Kind has been asked.
@@ -127,7 +133,7 @@ func (r *Reader) object(fold bool, fn func(name []byte) error) error {
 		if err != nil {
 			return err
 		}
-		r.path[r.depth-1] = step{name: name}
+		r.path[len(r.path)-1] = step{name: name}
 		if err := fn(name); err != nil {
 			return err
 		}
@@ -142,10 +148,10 @@ func (r *Reader) Array(fn func(i int) error) error {
 	for n := 0; ; n++ {
 		more, err := r.next(']', n)
 		if err != nil || !more {
-			r.depth--
+			r.path = r.path[:len(r.path)-1]
 			return err
 		}
-		r.path[r.depth-1] = step{index: n}
+		r.path[len(r.path)-1] = step{index: n}
 		if err := fn(n); err != nil {
 			return err
 		}
@@ -156,11 +162,10 @@ func (r *Reader) open(k Kind) error {
 	if r.Kind() != k {
 		return r.Want(k)
 	}
-	if r.depth == MaxDepth {
+	if len(r.path) == MaxDepth {
 		return r.syntax("nested deeper than %d", MaxDepth)
 	}
-	r.path[r.depth] = step{index: -1}
-	r.depth++
+	r.path = append(r.path, step{index: -1})
 	r.pos++
 	return nil
 }
@@ -303,7 +308,7 @@ func (r *Reader) Shape() string { return r.steps(false) }
 
 func (r *Reader) steps(indexes bool) string {
 	var b []byte
-	for _, s := range r.path[:r.depth] {
+	for _, s := range r.path {
 		switch {
 		case s.name == nil && s.index < 0: // before the first member
 		case s.name == nil:

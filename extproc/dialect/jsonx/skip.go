@@ -63,7 +63,7 @@ func (r *Reader) name(first int, fold bool) ([]byte, error) {
 	}
 	if r.taken(first, name, fold) {
 		r.pos = at
-		r.path[r.depth-1] = step{name: name}
+		r.path[len(r.path)-1] = step{name: name}
 		return nil, r.syntax("duplicate member")
 	}
 	if r.space(); r.pos >= len(r.buf) || r.buf[r.pos] != ':' {
@@ -113,5 +113,5 @@ func (r *Reader) closeObject(first int, fold bool) {
 		}
 	}
 	r.keys = r.keys[:first]
-	r.depth--
+	r.path = r.path[:len(r.path)-1]
 }
