@@ -181,7 +181,7 @@ func Default() *Config {
 		Attempts:   Attempts{Timeout: 10 * time.Minute},
 		UsageChunk: HideUsage,
 		Auth:       Auth{File: "run/keys.json"},
-		Policy:     Policy{Deadline: 5 * time.Millisecond, Default: Allow},
+		Policy:     Policy{Deadline: 50 * time.Millisecond, Default: Allow},
 		Ledger:     Ledger{SQLite: "run/ledger.db"},
 		Log:        Log{Format: "text"},
 	}
