@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/attache-gateway/attache/extproc/gateway"
+	"github.com/attache-gateway/attache/extproc/llm"
 	"github.com/attache-gateway/attache/extproc/provider"
 )
 
@@ -174,6 +175,20 @@ func TestSmallest(t *testing.T) {
 }
 
 // A Config that is printed or marshalled shows no key.
+// A server can speak any of the formats, whatever its kind.
+func TestDialects(t *testing.T) {
+	for _, name := range []string{llm.OpenAI, llm.Responses, llm.Anthropic} {
+		file := `{providers: {p: {kind: openai, key: k, dialect: ` + name + `}}, auth: {mode: none}}`
+		c, err := Parse("attache.yaml", []byte(file), environment)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := c.Providers[0].Dialect; got != name {
+			t.Errorf("got %s, want %s", got, name)
+		}
+	}
+}
+
 func TestConfigHidesKeys(t *testing.T) {
 	c, err := Load("testdata/good.yaml", environment)
 	if err != nil {
