@@ -162,6 +162,9 @@ func (g *gathered) count(u object) {
 	inside, outside := sub(u, "prompt_tokens_details"), sub(u, "completion_tokens_details")
 	g.usage.Reasoning = max(num(outside, "reasoning_tokens"), total-in-out)
 	g.usage.Output = max(out, total-in)
+	if g.usage.Reasoning > g.usage.Output {
+		g.usage.Output += g.usage.Reasoning
+	}
 	g.usage.CacheRead = max(num(inside, "cached_tokens"), num(u, "prompt_cache_hit_tokens"),
 		num(u, "cached_tokens"), num(u, "num_cached_tokens"), num(u, "cache_read_input_tokens"))
 	g.usage.CacheWrite = max(num(inside, "cache_write_tokens"), num(u, "cache_creation_input_tokens"))

@@ -96,6 +96,9 @@ func (r *report) merge(u *llm.Usage) {
 		r.completion += rest
 		r.reasoning = max(r.reasoning, rest)
 	}
+	if r.completion >= 0 && r.reasoning > r.completion { // Vercel, of Google's models
+		r.completion += r.reasoning
+	}
 	if cached := max(r.cached, 0) + max(r.written, 0); r.prompt >= 0 && cached > r.prompt {
 		r.prompt += cached
 	}
