@@ -1,9 +1,11 @@
 package gateway
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"mime"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -72,6 +74,7 @@ func (x *Exchange) Respond(n, status int, head []llm.Header, empty bool) (Respon
 	}
 	st := x.plan.steps[n-1]
 	x.won(n, st, status)
+	st.wire = nil // it is sent, and may be long
 	req := x.freed()
 	r := &response{step: st, req: req, head: head, mode: ModeWhole}
 	x.resp = r
@@ -116,9 +119,20 @@ func (x *Exchange) freed() *llm.Request {
 	if r.InputEstimate == 0 {
 		r.InputEstimate = inputTokens(r, true)
 	}
-	x.inputEstimate, x.req, x.plan = r.InputEstimate, nil, &plan{steps: x.plan.steps[:0]}
+	x.inputEstimate, x.req, x.plan = r.InputEstimate, nil, &plan{}
 	lite := *r
-	lite.Body, lite.System, lite.Messages, lite.Inputs = llm.Body{}, nil, nil, nil
+	lite.Body, lite.Extra, lite.Edits, lite.Sets = llm.Body{}, nil, nil, nil
+	lite.System, lite.Messages, lite.Inputs = nil, nil, nil
+	lite.Tools = slices.Clone(r.Tools)
+	for i := range lite.Tools {
+		t := &lite.Tools[i]
+		t.Schema, t.Raw = bytes.Clone(t.Schema), bytes.Clone(t.Raw)
+	}
+	if r.Format != nil {
+		f := *r.Format
+		f.Schema = bytes.Clone(f.Schema)
+		lite.Format = &f
+	}
 	return &lite
 }
 

@@ -8,8 +8,10 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"reflect"
+	"runtime"
 	"strings"
 	"testing"
+	"weak"
 
 	"github.com/attache-gateway/attache/extproc/llm"
 )
@@ -271,6 +273,39 @@ func TestWatch(t *testing.T) {
 	w := &Watch{}
 	if r := w.Head(503, nil); r.Hold || r.Fail != nil {
 		t.Error("an error status is Envoy's to judge")
+	}
+}
+
+// An open stream must not hold the prompt that it answers, in whatever form.
+func TestOpenStreamFreesTheRequest(t *testing.T) {
+	for _, client := range []string{llm.OpenAI, llm.Anthropic} {
+		for _, model := range []string{"a/m", "b/m", "a/m,b/m"} {
+			q := requests[client]
+			body := []byte(strings.Replace(fmt.Sprintf(q.body, model, true), `"hi"`, `"`+strings.Repeat("long ", 1<<16)+`"`, 1))
+			body = append(body[:len(body)-1], `,"tools":[{"type":"custom","name":"f","input_schema":{},"custom":{"name":"f"}}]}`...)
+			held := weak.Make(&body[0])
+			h := newGateway(t, nil)
+			x, _ := h.Open(&Head{Method: "POST", Path: q.path})
+			answer, f := x.Decide(t.Context(), body)
+			if answer != nil {
+				t.Logf("%s to %s: %s", client, model, answer.Body)
+				continue // this pair has no such tools
+			}
+			if f.First == nil {
+				if _, _, err := x.Attempt(1, "a.retry"); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if _, err := x.Respond(1, 200, []llm.Header{{Name: "content-type", Value: "text/event-stream"}}, false); err != nil {
+				t.Fatal(err)
+			}
+			body, answer, f = nil, nil, nil
+			runtime.GC()
+			if held.Value() != nil {
+				t.Errorf("%s to %s: the request is still there", client, model)
+			}
+			x.Close(t.Context())
+		}
 	}
 }
 
