@@ -279,10 +279,14 @@ func TestWatch(t *testing.T) {
 // An open stream must not hold the prompt that it answers, in whatever form.
 func TestOpenStreamFreesTheRequest(t *testing.T) {
 	for _, client := range []string{llm.OpenAI, llm.Anthropic} {
-		for _, model := range []string{"a/m", "b/m", "a/m,b/m"} {
+		// The last two are sent as they came, so that what is sent is the body.
+		for _, model := range []string{"a/m", "b/m", "a/m,b/m", "gpt-4", "claude-4"} {
 			q := requests[client]
 			body := []byte(strings.Replace(fmt.Sprintf(q.body, model, true), `"hi"`, `"`+strings.Repeat("long ", 1<<16)+`"`, 1))
 			body = append(body[:len(body)-1], `,"tools":[{"type":"custom","name":"f","input_schema":{},"custom":{"name":"f"}}]}`...)
+			if client == llm.OpenAI {
+				body = append(body[:len(body)-1], `,"stream_options":{"include_usage":true}}`...)
+			}
 			held := weak.Make(&body[0])
 			h := newGateway(t, nil)
 			x, _ := h.Open(&Head{Method: "POST", Path: q.path})
