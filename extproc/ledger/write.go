@@ -97,21 +97,24 @@ func insertOne(ctx context.Context, stmt *sql.Stmt, r *gateway.Record) error {
 	u := r.Usage
 	_, err := stmt.ExecContext(ctx,
 		r.ID, r.Start.UnixNano(), int64(r.Duration), int64(r.FirstToken),
-		r.Caller.KeyID, r.Caller.Org, r.Caller.Team, r.Caller.User, r.User, r.Session, document(r.Properties),
-		r.Op, r.Dialect, r.Path, r.Model, r.Stream, r.Target, r.Provider, document(r.Attempts),
+		r.Caller.KeyID, r.Caller.Org, r.Caller.Team, r.Caller.User, r.User, r.Session, document(r.Properties, len(r.Properties)),
+		r.Op, r.Dialect, r.Path, r.Model, r.Stream, r.Target, r.Provider, document(r.Attempts, len(r.Attempts)),
 		r.Status, r.Code, r.Detail[:min(len(r.Detail), maxDetail)], r.Finish, r.Truncated, r.Cancelled,
 		u.Input, u.CacheRead, u.CacheWrite, u.CacheWriteHour, u.Output, u.Reasoning, r.Counted, r.CostNano, r.Unpriced,
-		r.Revision, document(r.Rules), document(r.Labels), document(r.Verdicts), document(r.Warnings))
+		r.Revision, document(r.Rules, len(r.Rules)), document(r.Labels, len(r.Labels)), document(r.Verdicts, len(r.Verdicts)), document(r.Warnings, len(r.Warnings)))
 	if err != nil {
 		return fmt.Errorf("ledger: insert: %w", err)
 	}
 	return nil
 }
 
-// document is a list or map as JSON, NULL if there is none.
-func document(v any) any {
+// document is a list or map as JSON, NULL if it is empty.
+func document(v any, length int) any {
+	if length == 0 {
+		return nil
+	}
 	b, err := json.Marshal(v)
-	if err != nil || string(b) == "null" {
+	if err != nil {
 		return nil
 	}
 	return string(b)
