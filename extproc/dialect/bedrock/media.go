@@ -83,6 +83,9 @@ func (d *requestDecoder) document(parts []llm.Part) ([]llm.Part, error) {
 	p.Raw = d.body[start:d.Offset()]
 	parts = append(parts, about...)
 	if texts != nil {
+		if p.Media.Name != "" {
+			d.note(d.Shape()+".name", llm.Span{Start: start, End: d.Offset()})
+		}
 		return append(parts, texts...), err
 	}
 	return append(parts, p), err

@@ -158,7 +158,7 @@ func (e *requestEncoder) system(forbidden bool) error {
 	}
 	if forbidden {
 		parts = append(parts, llm.Part{Kind: llm.PartText, Text: noTools})
-		e.warn("tool_choice", "none was turned into an instruction: the API demands the tools of the conversation")
+		e.warn("tools", "those that the conversation has called were sent, with the instruction to call none: the API demands them")
 	}
 	if len(parts) == 0 {
 		return nil
