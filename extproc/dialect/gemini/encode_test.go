@@ -72,7 +72,7 @@ func TestRequestsOfOthers(t *testing.T) {
 			llm.Part{Kind: llm.PartReasoning, Text: "r", Signature: "attache:gemini:cg=="}, llm.Part{Kind: llm.PartReasoning, Text: "foreign", Signature: "EqQB"},
 			llm.Part{Kind: llm.PartReasoning, Signature: "attache:gemini:YQ=="}, text("a"),
 			llm.Part{Kind: llm.PartReasoning, Signature: "attache:gemini:Yg=="}, called("1"), llm.Part{Kind: llm.PartRedacted, Signature: "x"})}}, rules: levels,
-			want: `{"contents":[{"role":"model","parts":[{"text":"r","thought":true,"thoughtSignature":"cg=="},{"text":"","thoughtSignature":"YQ=="},{"text":"a"},{"functionCall":{"id":"1","name":"f1","args":{"x":1}},"thoughtSignature":"Yg=="}]}]}`,
+			want:  `{"contents":[{"role":"model","parts":[{"text":"r","thought":true,"thoughtSignature":"cg=="},{"text":"","thoughtSignature":"YQ=="},{"text":"a"},{"functionCall":{"id":"1","name":"f1","args":{"x":1}},"thoughtSignature":"Yg=="}]}]}`,
 			warns: "messages.reasoning messages.reasoning"},
 		{name: "media", r: llm.Request{Messages: []llm.Message{user(
 			llm.Part{Kind: llm.PartImage, Media: llm.Media{Type: "image/jpg", Data: "iVBORw0KGgo", Detail: "high"}},
