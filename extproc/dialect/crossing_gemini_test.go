@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -222,6 +223,151 @@ func checkGeminiRequest(t *testing.T, rec *recording, w *dialect.Wire) {
 	for _, warning := range w.Warnings {
 		if name, reason, ok := strings.Cut(warning, ": "); !ok || name == "" || reason == "" {
 			t.Errorf("%s: the warning %q names no field or no reason", rec.ID, warning)
+		}
+	}
+}
+
+// A client of any dialect that sends an answer of Google's back gives it its
+// signatures again, those of calls on the calls.
+func TestGoogleSignaturesSurvive(t *testing.T) {
+	body, err := os.ReadFile("testdata/gemini/answer.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		client  dialect.Dialect
+		message func(out []byte) string // the next request
+	}{
+		{dialects[0], func(out []byte) string {
+			var answer struct {
+				Choices []struct{ Message json.RawMessage }
+			}
+			_ = json.Unmarshal(out, &answer)
+			return fmt.Sprintf(`{"model":"m","messages":[{"role":"user","content":"q"},%s]}`, answer.Choices[0].Message)
+		}},
+		{dialects[1], func(out []byte) string {
+			var answer struct{ Content json.RawMessage }
+			_ = json.Unmarshal(out, &answer)
+			return fmt.Sprintf(`{"model":"m","max_tokens":9,"messages":[{"role":"user","content":"q"},{"role":"assistant","content":%s}]}`, answer.Content)
+		}},
+		{responsesAPI, func(out []byte) string {
+			var answer struct{ Output []json.RawMessage }
+			_ = json.Unmarshal(out, &answer)
+			return fmt.Sprintf(`{"model":"m","input":[{"role":"user","content":"q"},%s]}`, bytes.Join(rawMessages(answer.Output), []byte(",")))
+		}},
+	} {
+		out, _, err := cross(geminiAPI, c.client, &llm.Request{Op: llm.OpChat, Dialect: c.client.Name()}, "application/json", [][]byte{body, nil})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := c.client.DecodeRequest(llm.OpChat, []byte(c.message(out)))
+		if err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		w, err := geminiAPI.EncodeRequest(r, dialect.Target{Model: "m", Rules: llm.Rules{SignedCalls: true}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range []string{`"thoughtSignature":"dGV4dA=="`, `"name":"look","args":{"at":"this",`, `},"thoughtSignature":"Y2FsbA=="}`} {
+			if !bytes.Contains(w.Body, []byte(want)) {
+				t.Errorf("%s: no %s in %s", c.client.Name(), want, w.Body)
+			}
+		}
+		if bytes.Contains(w.Body, []byte("skip_thought")) {
+			t.Errorf("%s: a signature was taken for none: %s", c.client.Name(), w.Body)
+		}
+		for _, other := range []dialect.Dialect{dialects[0], dialects[1], responsesAPI} {
+			w, err := other.EncodeRequest(r, dialect.Target{Model: "m"})
+			if err == nil && bytes.Contains(w.Body, []byte("Y2FsbA")) {
+				t.Errorf("%s client: %s got Google's signature: %s", c.client.Name(), other.Name(), w.Body)
+			}
+		}
+	}
+}
+
+func rawMessages(list []json.RawMessage) (out [][]byte) {
+	for _, m := range list {
+		out = append(out, m)
+	}
+	return out
+}
+
+// Anthropic's signed reasoning, hidden or not, comes back from a client of
+// Google's as it went.
+func TestClaudeSignaturesSurviveGoogle(t *testing.T) {
+	body, err := os.ReadFile("testdata/anthropic/answer.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	provider := dialects[1]
+	for _, stream := range []bool{false, true} {
+		out, _, err := cross(provider, geminiAPI, &llm.Request{Op: llm.OpChat, Dialect: llm.Gemini, Stream: stream, Array: true}, "application/json", [][]byte{body, nil})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !stream {
+			out = append(append([]byte("["), out...), ']')
+		}
+		var objects []struct {
+			Candidates []struct{ Content json.RawMessage }
+		}
+		if err := json.Unmarshal(out, &objects); err != nil {
+			t.Fatal(err)
+		}
+		next := []byte(`{"contents":[{"parts":[{"text":"q"}]}`)
+		for _, o := range objects { // as SDKs keep the chunks
+			next = append(append(next, ','), o.Candidates[0].Content...)
+		}
+		r, err := geminiAPI.DecodeRequest(llm.OpChat, append(next, "]}"...))
+		if err != nil {
+			t.Fatal(err)
+		}
+		w, err := provider.EncodeRequest(r, dialect.Target{Model: "m"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		const want = `{"type":"thinking","thinking":"Two calls.\nLet me.","signature":"c2ln"},{"type":"redacted_thinking","data":"eHg="},{"type":"text",`
+		if !bytes.Contains(w.Body, []byte(want)) {
+			t.Errorf("no %s in\n%s", want, w.Body)
+		}
+	}
+}
+
+// The request with everything in it, and the answer in both forms, for each of
+// the other dialects.
+func TestGeminiGolden(t *testing.T) {
+	full, err := os.ReadFile("testdata/gemini/full.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := geminiAPI.DecodeRequest(llm.OpChat, full)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, to := range []dialect.Dialect{dialects[0], dialects[1]} {
+		w, err := to.EncodeRequest(r, dialect.Target{Model: "target", Rules: llm.Rules{Reasons: true, NativeSchema: true}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var out bytes.Buffer
+		for _, warning := range w.Warnings {
+			fmt.Fprintf(&out, "warning: %s\n", warning)
+		}
+		if err := json.Indent(&out, w.Body, "", "  "); err != nil {
+			t.Fatal(err)
+		}
+		golden(t, "testdata/gemini/full."+to.Name()+".golden", append(out.Bytes(), '\n'))
+		for _, form := range []struct{ file, mediaType string }{{"answer.json", "application/json"}, {"answer.sse", "text/event-stream"}} {
+			body, err := os.ReadFile("testdata/gemini/" + form.file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r := &llm.Request{Op: llm.OpChat, Dialect: to.Name(), Stream: form.file == "answer.sse", StreamUsage: true, InputEstimate: 5}
+			answer, _, err := cross(geminiAPI, to, r, form.mediaType, [][]byte{body, nil})
+			if err != nil {
+				t.Fatal(err)
+			}
+			golden(t, "testdata/gemini/"+form.file+"."+to.Name()+".golden", answer)
 		}
 	}
 }
