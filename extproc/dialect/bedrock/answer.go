@@ -42,12 +42,11 @@ func (d *decoder) answer(body []byte) error {
 	if err == nil {
 		err = d.End()
 	}
-	if err == nil && !hasOutput {
-		err = d.failure(body)
+	switch {
+	case err != nil:
 		return err
-	}
-	if err != nil {
-		return err
+	case !hasOutput:
+		return d.failure(body)
 	}
 	if hasUsage {
 		d.emit(llm.Event{Kind: llm.EventUsage, Usage: usage})

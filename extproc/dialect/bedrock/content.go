@@ -65,30 +65,41 @@ func (d *requestDecoder) blocks() (parts []llm.Part, err error) {
 	return parts, err
 }
 
-// blockReaders read the members of which a block has one.
-var blockReaders map[string]func(*requestDecoder, []llm.Part) ([]llm.Part, error)
-
-func init() {
-	one := func(read func(*requestDecoder) (llm.Part, error)) func(*requestDecoder, []llm.Part) ([]llm.Part, error) {
-		return func(d *requestDecoder, parts []llm.Part) ([]llm.Part, error) {
-			p, err := read(d)
-			return append(parts, p), err
+// content reads the member of a block that says what it is, if it is known.
+func (d *requestDecoder) content(name string, parts []llm.Part) (_ []llm.Part, known bool, err error) {
+	var p llm.Part
+	switch name {
+	case "text":
+		p, err = d.text()
+	case "image":
+		p, err = d.image()
+	case "audio":
+		p, err = d.audio()
+	case "toolUse":
+		p, err = d.toolUse()
+	case "toolResult":
+		p, err = d.toolResult()
+	case "reasoningContent":
+		p, err = d.reasoningContent()
+	case "document":
+		parts, err = d.document(parts)
+		return parts, true, err
+	case "cachePoint":
+		parts, err = d.cachePoint(parts)
+		return parts, true, err
+	case "guardContent":
+		parts, err = d.guardContent(parts)
+		return parts, true, err
+	case "searchResult", "citationsContent":
+		parts, err = d.textsIn(parts)
+		return parts, true, err
+	default:
+		if name != "json" || !d.result {
+			return parts, false, nil
 		}
+		p, err = d.json()
 	}
-	blockReaders = map[string]func(*requestDecoder, []llm.Part) ([]llm.Part, error){
-		"text":             one((*requestDecoder).text),
-		"image":            one((*requestDecoder).image),
-		"audio":            one((*requestDecoder).audio),
-		"toolUse":          one((*requestDecoder).toolUse),
-		"toolResult":       one((*requestDecoder).toolResult),
-		"reasoningContent": one((*requestDecoder).reasoningContent),
-		"json":             one((*requestDecoder).json),
-		"document":         (*requestDecoder).document,
-		"cachePoint":       (*requestDecoder).cachePoint,
-		"guardContent":     (*requestDecoder).guardContent,
-		"searchResult":     (*requestDecoder).textsIn,
-		"citationsContent": (*requestDecoder).textsIn,
-	}
+	return append(parts, p), true, err
 }
 
 // block reads one block and appends what it says. It has one member that
@@ -96,18 +107,20 @@ func init() {
 func (d *requestDecoder) block(parts []llm.Part) ([]llm.Part, error) {
 	d.Kind() // skips white space
 	start, found, other := d.Offset(), false, ""
-	err := d.Object(func(name []byte) (err error) {
-		read, known := blockReaders[string(name)]
+	err := d.Object(func(name []byte) error {
+		if d.Null() {
+			return nil
+		}
+		more, known, err := d.content(string(name), parts)
 		switch {
-		case d.Null():
-		case !known || string(name) == "json" && !d.result:
+		case err != nil:
+		case !known:
 			other = string(name)
 			_, err = d.Skip()
 		case found:
 			err = d.Fail("must stand in a block of its own")
 		default:
-			found = true
-			parts, err = read(d, parts)
+			parts, found = more, true
 		}
 		return err
 	})

@@ -72,15 +72,15 @@ func exceptionOf(status int) string {
 // the exception is in a header as a rule, so the status must do.
 func (*Dialect) DecodeError(status int, body []byte) *llm.Error {
 	name, message := errorBody(body)
-	if exceptions[name].status == 0 {
-		name = exceptionOf(status)
-	}
 	if message == "" {
 		message = "the provider answered with status " + strconv.Itoa(status)
 	}
-	e := newError(name, message)
-	if known := exceptions[exceptionOf(status)]; known.status != status && status != 424 && status != 408 && name == exceptionOf(status) {
-		e.Status = status // one that has no exception of its own
+	if exceptions[name].status != 0 {
+		return newError(name, message)
+	}
+	e := newError(exceptionOf(status), message)
+	if status != 408 && status != 424 { // those of a model, which are no fault of the client
+		e.Status = status
 	}
 	return e
 }
