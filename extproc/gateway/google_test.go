@@ -1,7 +1,9 @@
 package gateway
 
 import (
+	"slices"
 	"testing"
+	"time"
 
 	"github.com/attache-gateway/attache/extproc/llm"
 )
@@ -49,5 +51,22 @@ func TestQueryIsNotRecorded(t *testing.T) {
 	h := &Head{Path: "/v1beta/models/m:generateContent?key=secret"}
 	if path, query := h.path(); path != "/v1beta/models/m:generateContent" || query != "key=secret" {
 		t.Errorf("got %q and %q", path, query)
+	}
+}
+
+// Google says in the body how long to wait; SDKs look for it in a header.
+func TestRetryAfter(t *testing.T) {
+	for _, c := range []struct {
+		wait time.Duration
+		head []llm.Header
+		want []llm.Header
+	}{
+		{0, nil, nil},
+		{34500 * time.Millisecond, nil, []llm.Header{{Name: "retry-after", Value: "35"}}},
+		{time.Second, []llm.Header{{Name: "retry-after", Value: "9"}}, nil},
+	} {
+		if got := retryAfter(&llm.Error{RetryAfter: c.wait}, c.head); !slices.Equal(got, c.want) {
+			t.Errorf("%v: got %v", c.wait, got)
+		}
 	}
 }

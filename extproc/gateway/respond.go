@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/attache-gateway/attache/extproc/dialect"
 	"github.com/attache-gateway/attache/extproc/dialect/eventstream"
@@ -266,7 +267,18 @@ func (x *Exchange) errorOutput(e *llm.Error) Output {
 	h := x.responseHead(r, true)
 	h.Status = e.Status
 	h.Set = append(h.Set, llm.Header{Name: "content-type", Value: "application/json"})
+	h.Set = append(h.Set, retryAfter(e, r.head)...)
 	return Output{Head: h, Body: x.wire.EncodeError(e), End: true}
+}
+
+// retryAfter is the header for what a provider has said in the body alone, in
+// whole seconds.
+func retryAfter(e *llm.Error, head []llm.Header) []llm.Header {
+	if e.RetryAfter <= 0 || value(head, "retry-after") != "" {
+		return nil
+	}
+	seconds := int64((e.RetryAfter + time.Second - 1) / time.Second)
+	return []llm.Header{{Name: "retry-after", Value: strconv.FormatInt(seconds, 10)}}
 }
 
 // errorBody passes an error on in the client's format. A provider's refusal of

@@ -48,6 +48,11 @@ var crossings = map[string]crossing{
 	"safety_identifier":      {reason: "left out: user goes first"},
 	"store":                  {reason: "left out: nothing is stored", idle: `false`},
 	"verbosity":              {reason: "left out: the API has no such control", idle: `"medium"`},
+
+	// Gemini
+	"cachedContent":                       {refuse: true, reason: "the content is kept by Google"},
+	"generationConfig.responseMimeType":   {refuse: true, reason: "only text and JSON are translated"},
+	"generationConfig.responseModalities": {refuse: true, reason: "the Messages API writes text only"},
 }
 
 // ownBusiness begins the names of what the client's dialect does by itself,

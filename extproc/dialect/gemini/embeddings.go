@@ -35,7 +35,7 @@ func (d *requestDecoder) embedContent() error {
 	var input llm.Part
 	d.Kind() // skips white space
 	at := llm.Span{Start: d.Offset()}
-	shape := d.Shape()
+	shape := d.shape()
 	foreign := false
 	err := d.object(func(name string) error {
 		if name != "parts" {

@@ -73,6 +73,16 @@ func (d *requestDecoder) unique(fn func(name string) error) func([]byte) error {
 	}
 }
 
+// shape is Shape in the first spelling.
+func (d *requestDecoder) shape() string {
+	names := strings.Split(d.Shape(), ".")
+	for i, name := range names {
+		bare := strings.TrimRight(name, "[]")
+		names[i] = canonical([]byte(bare)) + name[len(bare):]
+	}
+	return strings.Join(names, ".")
+}
+
 // list reads a list. Where it has one element, protocol buffers let that stand
 // alone.
 func (d *requestDecoder) list(fn func(i int) error) error {

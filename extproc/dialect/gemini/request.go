@@ -134,6 +134,8 @@ func (d *requestDecoder) generation(name string) (err error) {
 		err = d.object(d.thinking)
 	case "responseMimeType":
 		err = d.mimeType()
+	case "responseModalities":
+		err = d.modalities()
 	case "responseSchema":
 		d.format.schema, err = d.schema()
 	case "responseJsonSchema":
@@ -219,7 +221,23 @@ func (d *requestDecoder) mimeType() error {
 		d.format.json = true
 	case "", "text/plain":
 	default:
-		d.note(d.Shape(), at)
+		d.note(d.shape(), at)
+	}
+	return err
+}
+
+// modalities notes that something else than text was asked for.
+func (d *requestDecoder) modalities() error {
+	d.Kind() // skips white space
+	at := llm.Span{Start: d.Offset()}
+	foreign := false
+	err := d.Array(func(int) error {
+		kind, err := d.String()
+		foreign = foreign || !strings.EqualFold(kind, "TEXT")
+		return err
+	})
+	if at.End = d.Offset(); foreign {
+		d.note(d.shape(), at)
 	}
 	return err
 }
@@ -244,7 +262,7 @@ func (d *requestDecoder) skip(name string, meaningless ...string) error {
 // extra reads a member that has no canonical field and notes it, so that a
 // target of another dialect can say what it leaves out.
 func (d *requestDecoder) extra() error {
-	shape := d.Shape()
+	shape := d.shape()
 	value, err := d.Skip()
 	if err == nil && !bytes.Equal(d.body[value.Start:value.End], []byte("null")) {
 		d.note(shape, value)

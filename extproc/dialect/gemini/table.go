@@ -43,9 +43,6 @@ var crossings = map[string]crossing{
 	"store":                  {reason: "left out: the API stores no answers", idle: `false`},
 	"verbosity":              {reason: "left out: the API has no such control", idle: `"medium"`},
 
-	// Embeddings
-	"encoding_format": {reason: "the API answers in numbers", idle: `"float"`},
-
 	// Anthropic Messages
 	"container":          {refuse: true, reason: "the Gemini API has no containers"},
 	"inference_geo":      {refuse: true, reason: "the Gemini API cannot say where a request is served"},
@@ -61,9 +58,11 @@ var crossings = map[string]crossing{
 	"thinking.type":      {reason: "taken as adaptive: there is no counterpart"},
 }
 
-// ownBusiness begins the names of what the client's dialect does by itself,
-// such as the usage chunk at the end of a stream.
-const ownBusiness = "stream_options"
+// ownBusiness reports whether the client's dialect does by itself what a member
+// asks for: the usage chunk at the end of a stream, or vectors in base64.
+func ownBusiness(member string) bool {
+	return strings.HasPrefix(member, "stream_options") || member == "encoding_format"
+}
 
 // checkExtra refuses or warns of all that has no canonical field, and of the
 // canonical fields that this format lacks.
@@ -73,7 +72,7 @@ func (e *requestEncoder) checkExtra() error {
 		value := string(r.Body.Raw[m.Value.Start:m.Value.End])
 		c, known := crossings[m.Name]
 		switch {
-		case value == "null", strings.HasPrefix(m.Name, ownBusiness), c.idle != "" && c.idle == value:
+		case value == "null", ownBusiness(m.Name), c.idle != "" && c.idle == value:
 		case c.refuse:
 			return llm.Unsupported(m.Name, "%s", c.reason)
 		case known:

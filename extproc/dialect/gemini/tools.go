@@ -103,7 +103,7 @@ func (d *requestDecoder) toolMode() error {
 		return llm.Invalid(d.Path(), "must be AUTO, ANY, NONE or VALIDATED")
 	}
 	if at.End = d.Offset(); word == "VALIDATED" {
-		d.note(d.Shape(), at)
+		d.note(d.shape(), at)
 	}
 	d.req.ToolChoice.Mode = mode
 	return nil

@@ -53,12 +53,29 @@ var crossings = map[string]crossing{
 	"speed":                          {reason: "left out: Chat Completions has no speeds", idle: `"standard"`},
 	"messages[].content[].citations": {reason: "left out: Chat Completions takes no citations", idle: `[]`},
 	"thinking.type":                  {reason: "taken as adaptive: there is no counterpart"},
+
+	// Gemini
+	"cachedContent":                       {refuse: true, reason: "the content is kept by Google"},
+	"content":                             {refuse: true, reason: "only texts are embedded"},
+	"requests[].content":                  {refuse: true, reason: "only texts are embedded"},
+	"generationConfig.responseMimeType":   {refuse: true, reason: "only text and JSON are translated"},
+	"generationConfig.responseModalities": {refuse: true, reason: "only text is translated"},
+	"generationConfig.responseLogprobs":   {reason: "left out: probabilities are not translated", idle: `false`},
+	"labels":                              {reason: "left out: they have no counterpart", idle: `{}`},
+	"safetySettings":                      {reason: "left out: the provider has its own", idle: `[]`},
+	"taskType":                            {reason: "left out: there is no counterpart"},
+	"tools[].functionDeclarations[].parameters.propertyOrdering": {reason: "left out: properties have no order"},
+	"toolConfig.functionCallingConfig.mode":                      {reason: "taken as AUTO"},
 }
 
 // clientNames are the names of canonical fields in the client's dialect, where
 // they differ, so that a refusal names what the client wrote.
 var clientNames = map[string]map[string]string{
 	llm.Anthropic: {"stop": "stop_sequences", "format": "output_config.format", "reasoning": "thinking", "user": "metadata.user_id"},
+	llm.Gemini: {"stop": "generationConfig.stopSequences", "format": "generationConfig.responseJsonSchema", "reasoning": "generationConfig.thinkingConfig",
+		"top_k": "generationConfig.topK", "temperature": "generationConfig.temperature", "top_p": "generationConfig.topP",
+		"frequency_penalty": "generationConfig.frequencyPenalty", "presence_penalty": "generationConfig.presencePenalty",
+		"messages.thinking": "contents", "messages.redacted_thinking": "contents"},
 	llm.Responses: {"format": "text.format", "reasoning": "reasoning.effort", "user": "safety_identifier",
 		"cache_control": "prompt_cache_breakpoint", "messages.thinking": "input", "messages.redacted_thinking": "input"},
 }

@@ -1,6 +1,9 @@
 package openai
 
 import (
+	"strconv"
+
+	"github.com/attache-gateway/attache/extproc/dialect"
 	"github.com/attache-gateway/attache/extproc/dialect/jsonx"
 	"github.com/attache-gateway/attache/extproc/llm"
 )
@@ -15,6 +18,10 @@ func (in *reading) embeddingsMember(name []byte) (err error) {
 	case "user":
 		if !in.Null() {
 			in.req.User, err = in.String()
+		}
+	case "dimensions":
+		if !in.Null() {
+			in.req.Dimensions, err = in.count(1)
 		}
 	default:
 		err = in.unknown()
@@ -78,4 +85,26 @@ func (a *answer) data() error {
 		a.emit(llm.Event{Kind: llm.EventVector, Choice: int(index), Text: vector})
 		return err
 	})
+}
+
+// embeddings writes a request for embeddings from its canonical form.
+func (w *writer) embeddings() (*dialect.Wire, error) {
+	if len(w.req.Inputs) == 0 {
+		return nil, llm.Unsupported("input", "only texts are translated, not tokens")
+	}
+	w.dst = append(w.dst, `{"model":`...)
+	w.dst = jsonx.AppendString(w.dst, w.target.Model)
+	if err := w.checkExtra(); err != nil {
+		return nil, err
+	}
+	w.key("input")
+	for i, p := range w.req.Inputs {
+		w.dst = jsonx.AppendString(append(w.dst, "[,"[min(i, 1)]), p.Text)
+	}
+	w.dst = append(w.dst, ']')
+	if n := w.req.Dimensions; n > 0 {
+		w.key("dimensions")
+		w.dst = strconv.AppendInt(w.dst, n, 10)
+	}
+	return &dialect.Wire{Path: embeddingsPath, Body: append(w.dst, '}'), Warnings: w.warnings}, nil
 }

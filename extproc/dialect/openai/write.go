@@ -21,10 +21,14 @@ type writer struct {
 // write writes a request from its canonical form. What Chat Completions cannot
 // say is refused or warned about, see crossings.
 func write(r *llm.Request, t dialect.Target) (*dialect.Wire, error) {
-	if r.Op != llm.OpChat {
+	w := &writer{req: r, target: t, dst: make([]byte, 0, len(r.Body.Raw)+512)}
+	switch r.Op {
+	case llm.OpChat:
+	case llm.OpEmbeddings:
+		return w.embeddings()
+	default:
 		return nil, llm.Unsupported("", "a request for %s cannot be translated to the openai dialect", r.Op)
 	}
-	w := &writer{req: r, target: t, dst: make([]byte, 0, len(r.Body.Raw)+512)}
 	w.dst = append(w.dst, `{"model":`...)
 	w.dst = jsonx.AppendString(w.dst, t.Model)
 	for _, step := range []func() error{w.checkExtra, w.messages, w.tools, w.limits, w.sampling, w.format, w.reasoning, w.labels} {
@@ -106,7 +110,7 @@ func (w *writer) sampling() error {
 		}
 	}
 	if r.TopK != "" {
-		w.warn("top_k", "left out: Chat Completions has no such control")
+		w.warn(w.clientName("top_k"), "left out: Chat Completions has no such control")
 	}
 	return nil
 }
