@@ -247,7 +247,7 @@ func (x *Exchange) stop(e *llm.Error) Output {
 	enc := r.enc
 	if enc == nil {
 		enc = x.wire.NewEncoder(r.req)
-		if enc.MediaType() == serverSent { // the provider's bytes may have ended inside an event
+		if strings.HasPrefix(enc.MediaType(), serverSent) { // the provider's bytes may have ended inside an event
 			r.out = append(r.out, "\n\n"...)
 		}
 	}
