@@ -98,7 +98,7 @@ func (x *Exchange) Respond(n, status int, head []llm.Header, empty bool) (Respon
 	}
 	r.dec = st.target.wire.NewDecoder(req.Op, media, x.gw.maxResponse)
 	if !plain {
-		r.dec = &unzip{Decoder: r.dec, limit: x.gw.maxResponse}
+		r.dec = &unzip{Decoder: r.dec, body: dialect.Whole{Limit: x.gw.maxResponse}}
 	}
 	if !relay {
 		r.enc = x.wire.NewEncoder(req)

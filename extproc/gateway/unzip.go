@@ -13,24 +13,20 @@ import (
 // not to. It waits for the whole body: late is better than broken.
 type unzip struct {
 	dialect.Decoder
-	limit int
-	buf   []byte
+	body dialect.Whole
 }
 
 func (u *unzip) Decode(p []byte, eos bool) ([]dialect.Frame, error) {
-	if len(u.buf)+len(p) > u.limit {
-		return nil, notADialect()
+	body, err := u.body.Add(p, eos)
+	if err != nil || !eos {
+		return nil, err
 	}
-	u.buf = append(u.buf, p...)
-	if !eos {
-		return nil, nil
-	}
-	z, err := gzip.NewReader(bytes.NewReader(u.buf))
+	z, err := gzip.NewReader(bytes.NewReader(body))
 	if err != nil {
 		return nil, notADialect()
 	}
-	plain, err := io.ReadAll(io.LimitReader(z, int64(u.limit)+1))
-	if err != nil || len(plain) > u.limit {
+	plain, err := io.ReadAll(io.LimitReader(z, int64(u.body.Limit)+1))
+	if err != nil || len(plain) > u.body.Limit {
 		return nil, &llm.Error{Status: 502, Code: llm.CodeUpstreamError, Message: "the provider's response is compressed and broken"}
 	}
 	return u.Decoder.Decode(plain, true)

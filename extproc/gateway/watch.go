@@ -36,7 +36,7 @@ func (w *Watch) Head(status int, head []llm.Header) Ruling {
 	}
 	w.dec = w.target.wire.NewDecoder(w.op, media, w.limit)
 	if e := value(head, "content-encoding"); e != "" && e != "identity" {
-		w.dec = &unzip{Decoder: w.dec, limit: w.limit}
+		w.dec = &unzip{Decoder: w.dec, body: dialect.Whole{Limit: w.limit}}
 	}
 	return Ruling{Hold: true}
 }

@@ -13,7 +13,7 @@ import (
 // NewDecoder reads a response. The limit is in bytes: of one event of a stream,
 // or of a whole unary body.
 func (*Dialect) NewDecoder(op llm.Op, mediaType string, limit int) dialect.Decoder {
-	d := &decoder{op: op, limit: limit}
+	d := &decoder{op: op, held: dialect.Whole{Limit: limit}}
 	if strings.HasPrefix(strings.ToLower(strings.TrimSpace(mediaType)), "text/event-stream") {
 		d.stream = sse.New(limit)
 	}
@@ -24,9 +24,8 @@ func (*Dialect) NewDecoder(op llm.Op, mediaType string, limit int) dialect.Decod
 type decoder struct {
 	jsonx.Reader
 	op     llm.Op
-	limit  int
 	stream *sse.Splitter
-	held   []byte // beginning of a unary body
+	held   dialect.Whole // beginning of a unary body
 	frames []dialect.Frame
 	events []llm.Event
 
@@ -51,7 +50,7 @@ func (d *decoder) Decode(chunk []byte, eos bool) ([]dialect.Frame, error) {
 	err := d.stream.Split(chunk, eos, d.frame)
 	switch {
 	case errors.Is(err, sse.ErrTooLong):
-		return d.frames, tooLarge()
+		return d.frames, dialect.TooLarge()
 	case err != nil:
 		return d.frames, notOurs()
 	}
@@ -74,16 +73,9 @@ func (d *decoder) frame(ev sse.Event) error {
 
 // unary waits for the whole body, which becomes one frame.
 func (d *decoder) unary(chunk []byte, eos bool) ([]dialect.Frame, error) {
-	if len(d.held)+len(chunk) > d.limit {
-		return nil, tooLarge()
-	}
-	if !eos {
-		d.held = append(d.held, chunk...)
-		return nil, nil
-	}
-	body := chunk
-	if len(d.held) > 0 {
-		body = append(d.held, chunk...)
+	body, err := d.held.Add(chunk, eos)
+	if err != nil || !eos {
+		return nil, err
 	}
 	if err := d.body(body); err != nil {
 		return nil, notOurs()

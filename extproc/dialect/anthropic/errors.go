@@ -1,6 +1,7 @@
 package anthropic
 
 import (
+	"github.com/attache-gateway/attache/extproc/dialect"
 	"strconv"
 	"strings"
 
@@ -161,11 +162,4 @@ func appendError(dst []byte, e *llm.Error) []byte {
 }
 
 // notOurs is the error for a response that is not of this dialect.
-func notOurs() *llm.Error {
-	return &llm.Error{Status: 502, Code: llm.CodeUpstreamError, Message: "the provider's response is not valid anthropic"}
-}
-
-// tooLarge is the error for a response, or one event of it, over the limit.
-func tooLarge() *llm.Error {
-	return &llm.Error{Status: 502, Code: llm.CodeUpstreamError, Message: "the provider's response is too large"}
-}
+func notOurs() *llm.Error { return dialect.NotValid(llm.Anthropic) }

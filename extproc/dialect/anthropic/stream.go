@@ -1,6 +1,7 @@
 package anthropic
 
 import (
+	"github.com/attache-gateway/attache/extproc/dialect"
 	"strconv"
 
 	"github.com/attache-gateway/attache/extproc/dialect/jsonx"
@@ -43,7 +44,7 @@ func (s *streamEncoder) Encode(dst []byte, events []llm.Event) ([]byte, error) {
 			dst = s.event(dst, e)
 		}
 		if s.size+len(s.waiting)*blockCost > maxWaiting {
-			return dst, tooLarge()
+			return dst, dialect.TooLarge()
 		}
 	}
 	return dst, nil

@@ -38,7 +38,7 @@ func (u *unaryEncoder) Encode(dst []byte, events []llm.Event) ([]byte, error) {
 			continue
 		}
 		if u.size += len(e.Text); u.size+len(u.blocks)*blockCost > maxAnswer {
-			return dst, tooLarge()
+			return dst, dialect.TooLarge()
 		}
 		switch e.Kind {
 		case llm.EventStart:

@@ -13,7 +13,7 @@ import (
 // NewDecoder reads a response. The limit is in bytes: of one message of a
 // stream, or of a whole unary body.
 func (*Dialect) NewDecoder(_ llm.Op, mediaType string, limit int) dialect.Decoder {
-	d := &decoder{limit: limit}
+	d := &decoder{held: dialect.Whole{Limit: limit}}
 	if strings.HasPrefix(strings.ToLower(strings.TrimSpace(mediaType)), eventstream.MediaType) {
 		d.stream = eventstream.New(limit)
 	}
@@ -23,9 +23,8 @@ func (*Dialect) NewDecoder(_ llm.Op, mediaType string, limit int) dialect.Decode
 // A decoder reads one response: a stream if it has a splitter.
 type decoder struct {
 	jsonx.Reader
-	limit  int
 	stream *eventstream.Splitter
-	held   []byte // beginning of a unary body
+	held   dialect.Whole // beginning of a unary body
 	frames []dialect.Frame
 	events []llm.Event
 
@@ -43,7 +42,7 @@ func (d *decoder) Decode(chunk []byte, eos bool) ([]dialect.Frame, error) {
 	err := d.stream.Split(chunk, d.frame)
 	switch {
 	case errors.Is(err, eventstream.ErrTooLong):
-		return d.frames, tooLarge()
+		return d.frames, dialect.TooLarge()
 	case err != nil:
 		return d.frames, notOurs()
 	}
@@ -159,16 +158,9 @@ func (d *decoder) end() {
 
 // unary waits for the whole body, which becomes one frame.
 func (d *decoder) unary(chunk []byte, eos bool) ([]dialect.Frame, error) {
-	if len(d.held)+len(chunk) > d.limit {
-		return nil, tooLarge()
-	}
-	if !eos {
-		d.held = append(d.held, chunk...)
-		return nil, nil
-	}
-	body := chunk
-	if len(d.held) > 0 {
-		body = append(d.held, chunk...)
+	body, err := d.held.Add(chunk, eos)
+	if err != nil || !eos {
+		return nil, err
 	}
 	d.Reset(body)
 	if err := d.answer(body); err != nil {

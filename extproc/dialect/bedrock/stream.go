@@ -1,6 +1,7 @@
 package bedrock
 
 import (
+	"github.com/attache-gateway/attache/extproc/dialect"
 	"strconv"
 	"strings"
 
@@ -33,7 +34,7 @@ func (s *streamEncoder) Encode(dst []byte, events []llm.Event) ([]byte, error) {
 			continue
 		}
 		if dst = s.event(dst, e); s.queue.size > maxQueue {
-			return dst, tooLarge()
+			return dst, dialect.TooLarge()
 		}
 	}
 	return dst, nil

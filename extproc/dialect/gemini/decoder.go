@@ -14,7 +14,7 @@ import (
 // NewDecoder reads a response. The limit is in bytes: of one event of a stream,
 // or of a whole body. A stream without alt=sse is a body that is an array.
 func (*Dialect) NewDecoder(op llm.Op, mediaType string, limit int) dialect.Decoder {
-	d := &decoder{answer: answer{in: jsonx.NewReader(nil), op: op}, limit: limit}
+	d := &decoder{answer: answer{in: jsonx.NewReader(nil), op: op}, held: dialect.Whole{Limit: limit}}
 	if strings.HasPrefix(strings.ToLower(strings.TrimSpace(mediaType)), "text/event-stream") {
 		d.stream = sse.New(limit)
 	}
@@ -24,9 +24,8 @@ func (*Dialect) NewDecoder(op llm.Op, mediaType string, limit int) dialect.Decod
 // A decoder reads one response: a stream if it has a splitter.
 type decoder struct {
 	answer
-	limit  int
 	stream *sse.Splitter
-	held   []byte // beginning of a body
+	held   dialect.Whole // beginning of a body
 	frames []dialect.Frame
 }
 
@@ -38,7 +37,7 @@ func (d *decoder) Decode(chunk []byte, eos bool) ([]dialect.Frame, error) {
 	err := d.stream.Split(chunk, eos, d.frame)
 	switch {
 	case errors.Is(err, sse.ErrTooLong):
-		return d.frames, tooLarge()
+		return d.frames, dialect.TooLarge()
 	case err != nil:
 		return d.frames, notOurs()
 	}
@@ -73,17 +72,9 @@ func (d *decoder) frame(ev sse.Event) error {
 
 // whole waits for the whole body, which becomes one frame.
 func (d *decoder) whole(chunk []byte, eos bool) ([]dialect.Frame, error) {
-	if len(d.held)+len(chunk) > d.limit {
-		return nil, tooLarge()
-	}
-	if !eos {
-		d.held = append(d.held, chunk...)
-		return nil, nil
-	}
-	body := chunk
-	if len(d.held) > 0 {
-		d.held = append(d.held, chunk...)
-		body = d.held
+	body, err := d.held.Add(chunk, eos)
+	if err != nil || !eos {
+		return nil, err
 	}
 	if err := d.body(body); err != nil {
 		return nil, notOurs()

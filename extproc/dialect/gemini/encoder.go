@@ -56,7 +56,7 @@ func (w *writer) take(e *llm.Event) error {
 		w.size += len(e.Text) + (len(c.parts)-before)*partCost
 	}
 	if w.size > maxWaiting || len(w.choices) > maxChoices {
-		return tooLarge()
+		return dialect.TooLarge()
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package gemini
 
 import (
+	"github.com/attache-gateway/attache/extproc/dialect"
 	"strconv"
 	"strings"
 	"time"
@@ -213,11 +214,4 @@ func statusOf(e *llm.Error) string {
 }
 
 // notOurs is the error for a response that is not of this dialect.
-func notOurs() *llm.Error {
-	return &llm.Error{Status: 502, Code: llm.CodeUpstreamError, Message: "the provider's response is not valid gemini"}
-}
-
-// tooLarge is the error for a response, or one event of it, over the limit.
-func tooLarge() *llm.Error {
-	return &llm.Error{Status: 502, Code: llm.CodeUpstreamError, Message: "the provider's response is too large"}
-}
+func notOurs() *llm.Error { return dialect.NotValid(llm.Gemini) }

@@ -116,7 +116,7 @@ func (r *Reader) escape(out []byte, i int) ([]byte, int, bool) {
 	return appendSurrogate(out, u), i + 6, true
 }
 
-// hex4 reads \uXXXX at i.
+// hex4 reads an escape of \u and four digits at i.
 func hex4(b []byte, i int) (u rune, ok bool) {
 	if i+6 > len(b) || b[i] != '\\' || b[i+1] != 'u' {
 		return 0, false

@@ -18,38 +18,23 @@ func (d *Dialect) NewDecoder(op llm.Op, mediaType string, limit int) dialect.Dec
 	if strings.HasPrefix(strings.ToLower(strings.TrimSpace(mediaType)), "text/event-stream") {
 		return &stream{answer: a, split: sse.New(limit)}
 	}
-	return &unary{answer: a, limit: limit}
+	return &unary{answer: a, body: dialect.Whole{Limit: limit}}
 }
 
 // notOurs is the error of a body that is not of the dialect.
-func notOurs() error {
-	return &llm.Error{Status: 502, Code: llm.CodeUpstreamError, Message: "the provider's response is not valid openai"}
-}
-
-func tooLarge() error {
-	return &llm.Error{Status: 502, Code: llm.CodeUpstreamError, Message: "the provider's response is too large"}
-}
+func notOurs() error { return dialect.NotValid(llm.OpenAI) }
 
 // unary reads a response that is one JSON text.
 type unary struct {
 	*answer
-	limit int
-	body  []byte
+	body dialect.Whole
 }
 
 // Decode keeps the chunks until the last one makes the body whole.
 func (u *unary) Decode(chunk []byte, eos bool) ([]dialect.Frame, error) {
-	if len(u.body)+len(chunk) > u.limit {
-		return nil, tooLarge()
-	}
-	if !eos {
-		u.body = append(u.body, chunk...)
-		return nil, nil
-	}
-	body := chunk
-	if len(u.body) > 0 {
-		u.body = append(u.body, chunk...)
-		body = u.body
+	body, err := u.body.Add(chunk, eos)
+	if err != nil || !eos {
+		return nil, err
 	}
 	frames := []dialect.Frame{{Raw: body}}
 	if err := u.whole(body); err != nil {
@@ -79,7 +64,7 @@ func (s *stream) Decode(chunk []byte, eos bool) ([]dialect.Frame, error) {
 	})
 	switch {
 	case errors.Is(err, sse.ErrTooLong):
-		return s.frames, tooLarge()
+		return s.frames, dialect.TooLarge()
 	case err != nil:
 		return s.frames, notOurs()
 	}

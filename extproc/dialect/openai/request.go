@@ -88,18 +88,6 @@ func (in *reading) chatMember(name []byte) (err error) {
 		q.N, err = in.count(1)
 	case "stop":
 		err = in.stop()
-	case "temperature":
-		q.Temperature, err = in.numeral()
-	case "top_p":
-		q.TopP, err = in.numeral()
-	case "top_k":
-		q.TopK, err = in.numeral()
-	case "frequency_penalty":
-		q.FrequencyPenalty, err = in.numeral()
-	case "presence_penalty":
-		q.PresencePenalty, err = in.numeral()
-	case "seed":
-		q.Seed, err = in.numeral()
 	case "response_format":
 		err = in.format()
 	case "reasoning_effort":
@@ -117,6 +105,29 @@ func (in *reading) chatMember(name []byte) (err error) {
 		}
 	case "service_tier":
 		q.ServiceTier, err = in.String()
+	default:
+		return in.samplingMember(name)
+	}
+	return err
+}
+
+// samplingMember reads one of the numbers that tune how the model picks its
+// words, or a member that has no canonical field.
+func (in *reading) samplingMember(name []byte) (err error) {
+	q := in.req
+	switch string(name) {
+	case "temperature":
+		q.Temperature, err = in.numeral()
+	case "top_p":
+		q.TopP, err = in.numeral()
+	case "top_k":
+		q.TopK, err = in.numeral()
+	case "frequency_penalty":
+		q.FrequencyPenalty, err = in.numeral()
+	case "presence_penalty":
+		q.PresencePenalty, err = in.numeral()
+	case "seed":
+		q.Seed, err = in.numeral()
 	default:
 		err = in.unknown()
 	}

@@ -61,7 +61,7 @@ func (l *lifecycle) Encode(dst []byte, events []llm.Event) ([]byte, error) {
 			continue
 		}
 		if l.size += len(e.Text); l.size+len(l.items)*itemCost > maxAnswer {
-			return dst, tooLarge()
+			return dst, dialect.TooLarge()
 		}
 		dst = l.event(dst, e)
 	}
