@@ -3,6 +3,7 @@ package gateway
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 	"unsafe"
 
@@ -120,7 +121,7 @@ func (x *Exchange) Attempt(n int, cluster string) (*Upstream, *Watch, error) {
 	if !x.plan.watched {
 		return up, nil, nil
 	}
-	return up, &Watch{step: x.plan.steps[n-1], op: x.req.Op, stream: x.req.Stream, limit: x.gw.maxResponse}, nil
+	return up, &Watch{step: x.plan.steps[n-1], op: x.req.Op, limit: x.gw.maxResponse}, nil
 }
 
 // attempt writes attempt i. The caller holds the mutex.
@@ -138,7 +139,7 @@ func (x *Exchange) attempt(i int) (*Upstream, error) {
 }
 
 func (x *Exchange) upstream(st *step) *Upstream {
-	up := &Upstream{Remove: x.plan.strip}
+	up := &Upstream{Remove: slices.Grow(slices.Clone(x.plan.strip), len(credentials)+len(dialectHeaders))}
 	up.Set = append(up.Set,
 		llm.Header{Name: ":path", Value: st.BasePath + st.wire.Path},
 		llm.Header{Name: ":authority", Value: st.Host},
@@ -151,7 +152,7 @@ func (x *Exchange) upstream(st *step) *Upstream {
 	for _, names := range [...][]string{credentials[:], dialectHeaders[:]} {
 		for _, name := range names {
 			if !sets(up.Set, name) {
-				up.Remove = append(up.Remove[:len(up.Remove):len(up.Remove)], name)
+				up.Remove = append(up.Remove, name)
 			}
 		}
 	}

@@ -12,10 +12,9 @@ import (
 // it sees the first content, of a unary response all.
 type Watch struct {
 	step
-	op     llm.Op
-	stream bool
-	limit  int
-	dec    dialect.Decoder
+	op    llm.Op
+	limit int
+	dec   dialect.Decoder
 }
 
 // A Ruling is what becomes of a response that is watched.
