@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"context"
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
@@ -130,12 +129,13 @@ func formatCause(cause any) string {
 	return "see the stack"
 }
 
-// Close ends the exchange, whatever became of it, and hands out its record.
-func (x *Exchange) Close(ctx context.Context) {
+// Close ends the exchange, whatever became of it, and hands out its record. gone
+// says that the stream to Envoy broke off.
+func (x *Exchange) Close(gone bool) {
 	r := &x.record
 	r.Duration = x.gw.now().Sub(r.Start)
 	x.mu.Lock()
-	x.settle(ctx.Err() != nil)
+	x.settle(gone)
 	r.Attempts = x.attempts
 	x.req, x.plan = nil, nil
 	x.mu.Unlock()

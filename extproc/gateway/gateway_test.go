@@ -298,7 +298,7 @@ func TestSnapshotIsFreedAfterItsLastExchange(t *testing.T) {
 	if freed != 0 {
 		t.Fatal("freed while an exchange uses it")
 	}
-	x.Close(t.Context())
+	x.Close(false)
 	if freed != 1 {
 		t.Fatalf("freed %d times", freed)
 	}
@@ -327,7 +327,7 @@ func TestHolderHammer(t *testing.T) {
 					t.Error("an exchange began on a snapshot that is gone")
 				}
 				mu.Unlock()
-				x.Close(context.Background())
+				x.Close(false)
 			}
 		})
 	}

@@ -86,7 +86,7 @@ func (x *Exchange) estimate() int64 {
 	return x.inputEstimate
 }
 
-// settle books what was used. gone says that the stream to Envoy broke off.
+// settle books what was used.
 func (x *Exchange) settle(gone bool) {
 	r, resp := &x.record, x.resp
 	if resp == nil {

@@ -25,7 +25,7 @@ func TestModelsByName(t *testing.T) {
 		if !strings.Contains(string(answer.Body), want) {
 			t.Errorf("%s: got %s, want %s", path, answer.Body, want)
 		}
-		x.Close(t.Context())
+		x.Close(false)
 	}
 }
 
@@ -35,7 +35,7 @@ func TestMistakeIsNoFailure(t *testing.T) {
 	var r *Record
 	h := newGateway(t, func(o *Options) { o.Sinks = []Sink{sinkFunc(func(got *Record) { r = got })} })
 	x, answer, _ := decide(t, h, chatPath, chat("b/claude", `,"n":2`))
-	x.Close(t.Context())
+	x.Close(false)
 	if answer == nil || answer.Status != 400 || r.Code != llm.CodeUnsupported || r.Detail != "" {
 		t.Errorf("answer %+v, record %+v", answer, r)
 	}
@@ -48,7 +48,7 @@ func TestModelsForAnthropic(t *testing.T) {
 	if answer == nil {
 		answer, _ = x.Decide(t.Context(), nil)
 	}
-	x.Close(t.Context())
+	x.Close(false)
 	const want = `{"type":"model","id":"smart","display_name":"smart","lifecycle":"active","created_at":"1970-01-01T00:00:00Z"}`
 	if string(answer.Body) != want {
 		t.Errorf("got %s", answer.Body)

@@ -111,7 +111,7 @@ func run(t *testing.T, client, model string, stream bool, media string, status i
 			break
 		}
 	}
-	x.Close(t.Context())
+	x.Close(false)
 	return head, body, r
 }
 
@@ -200,7 +200,7 @@ func TestPageIsNoResponse(t *testing.T) {
 		if err != nil || resp.Mode != want {
 			t.Errorf("%q: mode %v, want %v (%v)", media, resp.Mode, want, err)
 		}
-		x.Close(t.Context())
+		x.Close(false)
 	}
 }
 
@@ -308,7 +308,7 @@ func TestOpenStreamFreesTheRequest(t *testing.T) {
 			if held.Value() != nil {
 				t.Errorf("%s to %s: the request is still there", client, model)
 			}
-			x.Close(t.Context())
+			x.Close(false)
 		}
 	}
 }

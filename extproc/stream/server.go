@@ -58,8 +58,9 @@ func (s *Server) Process(rpc extproc.ExternalProcessor_ProcessServer) (err error
 		if cause := recover(); cause != nil {
 			err = c.panicked(cause)
 		}
-		s.close(ctx, c)
-		if errors.Is(err, errGone) {
+		gone := errors.Is(err, errGone)
+		s.close(c, gone || ctx.Err() != nil)
+		if gone {
 			err = nil
 		}
 	}()
@@ -87,12 +88,12 @@ func growStack() {
 	runtime.KeepAlive(&room)
 }
 
-func (s *Server) close(ctx context.Context, c *conn) {
+func (s *Server) close(c *conn, gone bool) {
 	if c.exchange == nil {
 		return
 	}
 	s.live.Delete(c.exchange.ID)
-	c.exchange.Close(ctx)
+	c.exchange.Close(gone)
 }
 
 func (s *Server) downstream(ctx context.Context, c *conn) error {

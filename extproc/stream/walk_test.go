@@ -123,6 +123,19 @@ response_trailers
 	}
 }
 
+// Envoy ends its stream in the middle of a response where a side went away, and
+// may do so without cancelling it.
+func TestHalfClosed(t *testing.T) {
+	srv, records := newServer(t, nil)
+	if _, err := play(srv, "downstream", requestHeaders(false), requestBody(streamRequest),
+		responseHeaders("via_upstream", 1, ":status", "200", "content-type", "text/event-stream"), responseBody(events, false)); err != nil {
+		t.Fatal(err)
+	}
+	if r := records.last(t); !r.Truncated || !r.Cancelled || r.Usage.Output == 0 {
+		t.Errorf("record %+v", r)
+	}
+}
+
 // A response whose usage Envoy reads itself stays in Envoy.
 func TestPass(t *testing.T) {
 	srv, records := newServer(t, nil)
