@@ -49,8 +49,18 @@ type Candidate struct {
 	Provider    string
 	Model       string
 	Tags        map[string]string
-	InputPrice  int64 // nano-dollars per million tokens; -1: not known
+	Region      string // empty: not known
+	InputPrice  int64  // nano-dollars per million tokens; -1: not known
 	OutputPrice int64
+	Context     int64 // tokens that fit in; 0: not known
+	MaxOutput   int64 // tokens; 0: not known
+
+	State          string // closed, open or half_open, as a circuit breaker is
+	ErrorsPermille int64  // of the latest attempts; 0 as well where there are none
+	LatencyMS      int64  // to the end of a response; 0: not known
+	FirstTokenMS   int64  // to the first content of a stream; 0: not known
+	InFlight       int64  // attempts that are running
+	Weight         int64  // as configured
 }
 
 // A Decision is what a policy says about a request, folded to one answer.
@@ -62,6 +72,9 @@ type Decision struct {
 	Chain        []string    // models or targets to use instead of what was asked
 	TimeoutMS    int64       // 0: not said
 	FirstTokenMS int64
+	Prefer       []Preference // each By once
+	Split        *Split       // nil: not said
+	Pick         string       // ordered, weighted, cheapest, fastest or least_busy, before the model's own; empty: not said
 
 	Modify []Modification
 	Labels map[string]string // for the record
@@ -78,9 +91,31 @@ type Denial struct {
 	Rule        string
 }
 
-// A Condition compares a tag of a target. The names provider and model stand
-// for the target's own.
-type Condition struct{ Name, Value string }
+// A Condition holds for a target whose tag is one of the values. The names
+// provider, model and region stand for the target's own.
+type Condition struct {
+	Name   string
+	Values []string
+}
+
+// A Preference orders targets without leaving any out.
+type Preference struct {
+	By     string // price, latency, first_token, load, errors, order, or a tag as residency=eu
+	Weight int64  // of all rules together
+}
+
+// A Split divides requests among targets, the same one always for the same
+// user, session, key or request.
+type Split struct {
+	By     string // user, session, key or request
+	Shares []Share
+}
+
+// A Share is a target's part of the requests: its weight by the sum of all.
+type Share struct {
+	Target string
+	Weight int64
+}
 
 // A Modification changes one field of the canonical request.
 type Modification struct {

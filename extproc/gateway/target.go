@@ -143,7 +143,7 @@ func (g *Gateway) target(p *Provider, model string) *target {
 }
 
 func (t *target) candidate() Candidate {
-	c := Candidate{Provider: t.Name, Model: t.model, Tags: t.Tags, InputPrice: -1, OutputPrice: -1}
+	c := Candidate{Provider: t.Name, Model: t.model, Tags: t.Tags, Region: t.Tags["region"], InputPrice: -1, OutputPrice: -1}
 	if t.priced {
 		c.InputPrice, c.OutputPrice = t.price.Input, t.price.Output
 	}
@@ -154,10 +154,10 @@ func (t *target) candidate() Candidate {
 func (t *target) has(c Condition) bool {
 	switch c.Name {
 	case "provider":
-		return t.Name == c.Value
+		return slices.Contains(c.Values, t.Name)
 	case "model":
-		return t.model == c.Value
+		return slices.Contains(c.Values, t.model)
 	}
 	v, ok := t.Tags[c.Name]
-	return ok && v == c.Value
+	return ok && slices.Contains(c.Values, v)
 }

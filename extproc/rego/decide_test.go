@@ -74,7 +74,7 @@ func TestDecide(t *testing.T) {
 		{"route", Allow, `
 route contains {"require": {"region": "eu", "zone": "a"}, "timeout_ms": 900}
 
-route contains {"require": {"region": "eu"}, "exclude": {"provider": "openai"}, "first_token_ms": 70}
+route contains {"require": {"region": ["us", "eu"]}, "exclude": {"provider": "openai"}, "first_token_ms": 70}
 
 route contains {"exclude": {"model": c.model}, "timeout_ms": 800} if some c in input.candidates
 
@@ -82,8 +82,8 @@ route contains {"chain": ["smart", "cheap"], "first_token_ms": 80}
 
 route contains {"chain": ["smart", "cheap"]} if input.request.stream`,
 			gateway.Decision{
-				Require:   []gateway.Condition{{Name: "region", Value: "eu"}, {Name: "zone", Value: "a"}},
-				Exclude:   []gateway.Condition{{Name: "model", Value: "gpt-4o"}, {Name: "model", Value: "llama3.3"}, {Name: "provider", Value: "openai"}},
+				Require:   []gateway.Condition{{Name: "region", Values: []string{"eu"}}, {Name: "zone", Values: []string{"a"}}},
+				Exclude:   []gateway.Condition{{Name: "model", Values: []string{"gpt-4o", "llama3.3"}}, {Name: "provider", Values: []string{"openai"}}},
 				Chain:     []string{"smart", "cheap"},
 				TimeoutMS: 800, FirstTokenMS: 70,
 				Rules: []string{"a.rego:10", "a.rego:12", "a.rego:14", "a.rego:6", "a.rego:8"},
@@ -255,10 +255,10 @@ deny contains {"priority": -1} if regex.match(sprintf("^u%d$", [input.request.me
 					t.Error(err)
 					return
 				}
-				if (d.Deny != nil) != (i%2 == 0) || d.Labels["user"] != f.User || *d.Modify[0].Max != 7 || d.Chain[0] != "x" || d.Require[0].Value != "eu" || string(d.Modify[1].Value) != `"s"` {
+				if (d.Deny != nil) != (i%2 == 0) || d.Labels["user"] != f.User || *d.Modify[0].Max != 7 || d.Chain[0] != "x" || d.Require[0].Values[0] != "eu" || string(d.Modify[1].Value) != `"s"` {
 					t.Errorf("%d: %s", i, show(d))
 				}
-				d.Labels["user"], *d.Modify[0].Max, d.Chain[0], d.Require[0].Value, d.Modify[1].Value[1] = "", 0, "", "", '!'
+				d.Labels["user"], *d.Modify[0].Max, d.Chain[0], d.Require[0].Values[0], d.Modify[1].Value[1] = "", 0, "", "", '!'
 			}
 		})
 	}
@@ -276,7 +276,7 @@ func TestShippedPolicy(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := gateway.Decision{
-		Require: []gateway.Condition{{Name: "residency", Value: "eu"}},
+		Require: []gateway.Condition{{Name: "residency", Values: []string{"eu"}}},
 		Modify:  []gateway.Modification{{Path: "max_tokens", Max: ptr[int64](1024)}},
 		Labels:  map[string]string{"cost_center": "search"},
 		Rules:   []string{"cost-center", "residency-eu", "tier-max-tokens"},

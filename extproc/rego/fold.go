@@ -22,8 +22,8 @@ type fold struct {
 	rules      []string
 	denial     *denial
 	allowed    bool
-	require    []gateway.Condition
-	exclude    []gateway.Condition
+	require    map[string][]string // values of a tag, sorted
+	exclude    map[string][]string
 	chain      []string
 	timeout    int64
 	firstToken int64
@@ -41,8 +41,8 @@ func (f *fold) add(r *rule, e effect) error {
 
 func (f *fold) decision() (gateway.Decision, error) {
 	d := gateway.Decision{
-		Require:      unique(f.require, compareConditions),
-		Exclude:      unique(f.exclude, compareConditions),
+		Require:      conditions(f.require),
+		Exclude:      conditions(f.exclude),
 		Chain:        f.chain,
 		TimeoutMS:    f.timeout,
 		FirstTokenMS: f.firstToken,
@@ -68,8 +68,12 @@ func unique[T comparable](s []T, compare func(a, b T) int) []T {
 	return slices.Compact(s)
 }
 
-func compareConditions(a, b gateway.Condition) int {
-	return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Value, b.Value))
+// conditions are in the order of their names.
+func conditions(values map[string][]string) (cs []gateway.Condition) {
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		cs = append(cs, gateway.Condition{Name: name, Values: values[name]})
+	}
+	return cs
 }
 
 // A permission allows where the default is to deny.
@@ -107,8 +111,9 @@ func (d *denial) compare(o *denial) int {
 	)
 }
 
-// A routing constrains the targets. Conditions add up, timeouts take the
-// minimum, and there can be one chain only.
+// A routing constrains the targets. All that is required of a tag must hold at
+// once, any of what is excluded is enough; timeouts take the minimum, and there
+// can be one chain only.
 type routing struct {
 	require, exclude    []gateway.Condition
 	chain               []string
@@ -116,8 +121,12 @@ type routing struct {
 }
 
 func (r *routing) add(f *fold, _ string) error {
-	f.require = append(f.require, r.require...)
-	f.exclude = append(f.exclude, r.exclude...)
+	for _, c := range r.require {
+		f.requires(c)
+	}
+	for _, c := range r.exclude {
+		f.excludes(c)
+	}
 	f.timeout = least(f.timeout, r.timeout)
 	f.firstToken = least(f.firstToken, r.firstToken)
 	if r.chain == nil {
@@ -128,6 +137,24 @@ func (r *routing) add(f *fold, _ string) error {
 	}
 	f.chain = slices.Clone(r.chain)
 	return nil
+}
+
+func (f *fold) requires(c gateway.Condition) {
+	if f.require == nil {
+		f.require = make(map[string][]string)
+	}
+	values := slices.Clone(c.Values)
+	if have, ok := f.require[c.Name]; ok {
+		values = slices.DeleteFunc(values, func(v string) bool { return !slices.Contains(have, v) })
+	}
+	f.require[c.Name] = values
+}
+
+func (f *fold) excludes(c gateway.Condition) {
+	if f.exclude == nil {
+		f.exclude = make(map[string][]string)
+	}
+	f.exclude[c.Name] = unique(append(f.exclude[c.Name], c.Values...), cmp.Compare[string])
 }
 
 // least is the smaller of two limits, where 0 is none.

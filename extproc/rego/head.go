@@ -101,17 +101,25 @@ func (h *head) list(name string, limit int) []string {
 	if v == nil {
 		return nil
 	}
-	a, ok := v.(*ast.Array)
-	if !ok {
+	return h.strings(name, v, limit)
+}
+
+// strings reads an array, or a set, of 1 to limit strings.
+func (h *head) strings(name string, v ast.Value, limit int) []string {
+	all, ok := v.(interface {
+		Len() int
+		Foreach(func(*ast.Term))
+	})
+	if _, object := v.(ast.Object); !ok || object {
 		h.fail("%s: want an array, have %s", name, ast.ValueName(v))
 		return nil
 	}
-	if a.Len() == 0 || a.Len() > limit {
-		h.fail("%s: want 1 to %d strings, have %d", name, limit, a.Len())
+	if all.Len() == 0 || all.Len() > limit {
+		h.fail("%s: want 1 to %d strings, have %d", name, limit, all.Len())
 		return nil
 	}
-	out := make([]string, 0, a.Len())
-	a.Foreach(func(t *ast.Term) {
+	out := make([]string, 0, all.Len())
+	all.Foreach(func(t *ast.Term) {
 		s, ok := t.Value.(ast.String)
 		if !ok || s == "" {
 			h.fail("%s: want strings that are not empty, have %s", name, t)
@@ -121,6 +129,7 @@ func (h *head) list(name string, limit int) []string {
 	return out
 }
 
+// conditions reads an object of tags, each with a value or an array of them.
 func (h *head) conditions(name string) []gateway.Condition {
 	v := h.value(name)
 	if v == nil {
@@ -131,10 +140,28 @@ func (h *head) conditions(name string) []gateway.Condition {
 		h.fail("%s: want an object, have %s", name, ast.ValueName(v))
 		return nil
 	}
-	var out []gateway.Condition
-	for k, s := range h.texts(name+": ", o) {
-		out = append(out, gateway.Condition{Name: k, Value: s})
+	if o.Len() == 0 || o.Len() > maxTags {
+		h.fail("%s: want 1 to %d members, have %d", name, maxTags, o.Len())
 	}
+	var out []gateway.Condition
+	o.Foreach(func(k, v *ast.Term) {
+		tag, ok := k.Value.(ast.String)
+		if !ok || tag == "" || len(tag) > maxName {
+			h.fail("%s: %s: want a name of 1 to %d bytes", name, k, maxName)
+			return
+		}
+		var values []string
+		if s, ok := v.Value.(ast.String); ok {
+			if len(s) > maxText {
+				h.fail("%s: %s: want at most %d bytes, have %d", name, k, maxText, len(s))
+			}
+			values = []string{string(s)}
+		} else {
+			values = h.strings(fmt.Sprintf("%s: %s", name, k), v.Value, maxTags)
+			slices.Sort(values)
+		}
+		out = append(out, gateway.Condition{Name: string(tag), Values: slices.Compact(values)})
+	})
 	return out
 }
 

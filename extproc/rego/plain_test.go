@@ -148,8 +148,8 @@ func TestOrder(t *testing.T) {
 			return &denial{gateway.Denial{Code: pick("a", "b"), Status: 400 + r.IntN(3), Message: pick("", "m")}, r.Int64N(2)}
 		case 2:
 			e := &routing{timeout: r.Int64N(3), firstToken: r.Int64N(3)}
-			e.require = []gateway.Condition{{Name: pick("r", "s"), Value: pick("1", "2")}}
-			e.exclude = []gateway.Condition{{Name: pick("p", "q"), Value: pick("1", "2")}}
+			e.require = []gateway.Condition{{Name: pick("r", "s"), Values: []string{pick("1", "2")}}}
+			e.exclude = []gateway.Condition{{Name: pick("p", "q"), Values: []string{pick("1", "2")}}}
 			if r.IntN(4) == 0 {
 				e.chain = []string{pick("x", "x", "x", "y")}
 			}
