@@ -29,9 +29,10 @@ type Dialect interface {
 	// NewEncoder writes the response to r in the form that r asks for.
 	NewEncoder(r *llm.Request) Encoder
 
-	// DecodeError reads the body of a response with an error status. A body
-	// that it does not know gives an error with a general message.
-	DecodeError(status int, body []byte) *llm.Error
+	// DecodeError reads a response with an error status: its headers, for
+	// formats that name the error there, and its body. A body that it does not
+	// know gives an error with a general message.
+	DecodeError(status int, head []llm.Header, body []byte) *llm.Error
 
 	// EncodeError writes an error as the whole body of an answer.
 	EncodeError(e *llm.Error) []byte

@@ -285,7 +285,7 @@ func retryAfter(e *llm.Error, head []llm.Header) []llm.Header {
 // our key is not the client's fault.
 func (x *Exchange) errorBody(p []byte) Output {
 	r := x.resp
-	e := r.target.wire.DecodeError(r.status, p[:min(len(p), errorLimit)])
+	e := r.target.wire.DecodeError(r.status, r.head, p[:min(len(p), errorLimit)])
 	if r.status == 401 || r.status == 403 {
 		x.record.Detail = fmt.Sprintf("%s refused the gateway's credential with status %d", r.Name, r.status)
 		e = &llm.Error{Status: 502, Code: llm.CodeUpstreamError, Message: "the provider refused the gateway's credential"}

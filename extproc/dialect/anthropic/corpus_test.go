@@ -366,7 +366,7 @@ func TestCorpusResponses(t *testing.T) {
 		mediaType, body := rec.wire()
 		want := readWire(mediaType, body)
 		if rec.Response.Status >= 400 {
-			e := New().DecodeError(rec.Response.Status, body)
+			e := New().DecodeError(rec.Response.Status, nil, body)
 			if e.Status != rec.Response.Status || e.Message != want.Error {
 				t.Errorf("%s: got %v", rec.ID, e)
 			}

@@ -231,7 +231,7 @@ func TestErrors(t *testing.T) {
 		{503, `<html>`, "overloaded", "the provider answered with status 503"},
 		{500, ``, llm.CodeUpstreamError, "the provider answered with status 500"},
 	} {
-		e := New().DecodeError(c.status, []byte(c.body))
+		e := New().DecodeError(c.status, nil, []byte(c.body))
 		if e.Status != c.status || e.Code != c.code || e.Message != c.message {
 			t.Errorf("%d %s: got %+v", c.status, c.body, e)
 		}

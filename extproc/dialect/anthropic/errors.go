@@ -66,7 +66,7 @@ func errorType(status int) string {
 }
 
 // DecodeError reads the body of a response with an error status.
-func (*Dialect) DecodeError(status int, body []byte) *llm.Error {
+func (*Dialect) DecodeError(status int, _ []llm.Header, body []byte) *llm.Error {
 	typ, message := errorBody(body)
 	if message == "" {
 		message = "the provider answered with status " + strconv.Itoa(status)

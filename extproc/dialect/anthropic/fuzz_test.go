@@ -80,6 +80,6 @@ func FuzzDecodeResponse(f *testing.F) {
 				t.Fatalf("wrote %s", out)
 			}
 		}
-		New().DecodeError(500, body)
+		New().DecodeError(500, nil, body)
 	})
 }

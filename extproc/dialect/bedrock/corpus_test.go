@@ -291,7 +291,7 @@ func TestCorpusResponses(t *testing.T) {
 	for _, rec := range recordings(t) {
 		mediaType, body := rec.wire(t)
 		if rec.Response.Status >= 400 {
-			e := New().DecodeError(rec.Response.Status, body)
+			e := New().DecodeError(rec.Response.Status, nil, body)
 			if e.Status != rec.Response.Status || !strings.Contains(string(body), e.Message[:10]) {
 				t.Errorf("%s: got %v", rec.ID, e)
 			}

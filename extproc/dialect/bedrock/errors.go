@@ -69,10 +69,20 @@ func exceptionOf(status int) string {
 	return "ValidationException"
 }
 
-// DecodeError reads the body of a response with an error status. The name of
-// the exception is in a header as a rule, so the status must do.
-func (*Dialect) DecodeError(status int, body []byte) *llm.Error {
+// typeHeader names the exception, often with an address behind it, as in
+// ValidationException:http://internal.amazon.com/coral/com.amazon.bedrock/.
+const typeHeader = "x-amzn-errortype"
+
+// DecodeError reads a response with an error status. The exception is known by
+// its name, in a header as a rule, or else by the status.
+func (*Dialect) DecodeError(status int, head []llm.Header, body []byte) *llm.Error {
 	name, message := errorBody(body)
+	for _, h := range head {
+		if h.Name == typeHeader {
+			name, _, _ = strings.Cut(h.Value, ":")
+			name = name[strings.LastIndexByte(name, '#')+1:]
+		}
+	}
 	if message == "" {
 		message = "the provider answered with status " + strconv.Itoa(status)
 	}

@@ -250,8 +250,19 @@ func TestErrors(t *testing.T) {
 		{413, `<html>`, llm.Error{Status: 413, Code: llm.CodeInvalidRequest, Message: "the provider answered with status 413", Type: "ValidationException"}},
 		{502, ``, llm.Error{Status: 502, Code: llm.CodeUpstreamError, Message: "the provider answered with status 502", Type: "InternalServerException"}},
 	} {
-		if got := New().DecodeError(c.status, []byte(c.body)); *got != c.want {
+		if got := New().DecodeError(c.status, nil, []byte(c.body)); *got != c.want {
 			t.Errorf("%d %s: got %+v", c.status, c.body, *got)
+		}
+	}
+	for name, status := range map[string]int{
+		"ServiceQuotaExceededException:http://internal.amazon.com/coral/com.amazon.bedrock/": 429,
+		"com.amazon.coral#ThrottlingException":                                               429,
+		"ModelErrorException":                                                                502,
+		"UnknownException":                                                                   400,
+	} {
+		got := New().DecodeError(400, []llm.Header{{Name: "x-amzn-errortype", Value: name}}, []byte(`{"message":"no"}`))
+		if got.Status != status || got.Message != "no" {
+			t.Errorf("%s: got %+v", name, *got)
 		}
 	}
 }
@@ -283,7 +294,7 @@ func FuzzDecodeResponse(f *testing.F) {
 				t.Fatalf("wrote %q: %v", out, err)
 			}
 		}
-		New().DecodeError(500, body)
+		New().DecodeError(500, nil, body)
 	})
 }
 

@@ -340,7 +340,7 @@ func TestCorpusErrors(t *testing.T) {
 			continue
 		}
 		tried++
-		e := New().DecodeError(rec.Response.Status, rec.Response.Body)
+		e := New().DecodeError(rec.Response.Status, nil, rec.Response.Body)
 		var body struct{ Error struct{ Message string } }
 		if err := json.Unmarshal(rec.Response.Body, &body); err != nil {
 			t.Fatal(err)

@@ -43,7 +43,7 @@ var statuses = []struct {
 }
 
 // DecodeError reads the body of a response with an error status.
-func (*Dialect) DecodeError(status int, body []byte) *llm.Error {
+func (*Dialect) DecodeError(status int, _ []llm.Header, body []byte) *llm.Error {
 	var f fault
 	in := jsonx.NewReader(body)
 	read := func() error {

@@ -80,7 +80,7 @@ func FuzzError(f *testing.F) {
 	f.Add(429, []byte(`{"error":{"code":429,"details":[{"retryDelay":"1s"}]}}`))
 	f.Add(400, []byte(`[{"error":{}}]`))
 	f.Fuzz(func(t *testing.T, status int, body []byte) {
-		e := New().DecodeError(status, body)
+		e := New().DecodeError(status, nil, body)
 		if e.Message == "" || !json.Valid(New().EncodeError(e)) {
 			t.Fatalf("got %+v", e)
 		}

@@ -278,7 +278,7 @@ func TestErrors(t *testing.T) {
 		{503, `{"error":{"message":"m","status":"UNAVAILABLE"}}`, llm.Error{Status: 503, Code: "overloaded", Message: "m", Type: "UNAVAILABLE"}},
 		{520, `{"error":"x"}`, llm.Error{Status: 520, Code: llm.CodeUpstreamError, Message: "the provider answered with status 520"}},
 	} {
-		got := New().DecodeError(c.status, []byte(c.body))
+		got := New().DecodeError(c.status, nil, []byte(c.body))
 		if *got != c.want {
 			t.Errorf("%s:\n got %+v\nwant %+v", c.body, *got, c.want)
 		}

@@ -177,7 +177,7 @@ func TestDecodeError(t *testing.T) {
 		{"long", 500, `{"error":{"message":"` + strings.Repeat("ä", 4000) + `"}}`, llm.Error{Code: "upstream_error", Message: strings.Repeat("ä", 2048)}},
 	} {
 		tt.want.Status = tt.status
-		if got := New().DecodeError(tt.status, []byte(tt.body)); *got != tt.want {
+		if got := New().DecodeError(tt.status, nil, []byte(tt.body)); *got != tt.want {
 			t.Errorf("%s:\ngot  %+v\nwant %+v", tt.name, *got, tt.want)
 		}
 	}

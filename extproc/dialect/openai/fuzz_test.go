@@ -75,7 +75,7 @@ func FuzzDecodeError(f *testing.F) {
 	f.Add([]byte(`[{"error":{"code":400,"message":"x","status":"Y"}}]`))
 	f.Add([]byte(`{"detail":[{"msg":"x"}],"code":"c","error":"e"}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
-		e := New().DecodeError(500, body)
+		e := New().DecodeError(500, nil, body)
 		if e.Status != 500 || e.Message == "" || !json.Valid(New().EncodeError(e)) {
 			t.Fatalf("got %+v", e)
 		}
