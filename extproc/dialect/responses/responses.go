@@ -59,7 +59,9 @@ var members = map[string][]string{
 func (d *Dialect) Member(field string) []string { return members[field] }
 
 // DecodeError reads the body of a response with an error status.
-func (d *Dialect) DecodeError(status int, _ []llm.Header, body []byte) *llm.Error { return fault.Decode(status, body) }
+func (d *Dialect) DecodeError(status int, _ []llm.Header, body []byte) *llm.Error {
+	return fault.Decode(status, body)
+}
 
 // EncodeError writes an error as the whole body of an answer.
 func (d *Dialect) EncodeError(e *llm.Error) []byte { return fault.Append(nil, e) }
