@@ -25,9 +25,12 @@ const (
 	EventFinish                // Reason, Stop; Text: the explanation of a refusal
 	EventError                 // Err: the response ends here, broken
 	EventPing                  // nothing happened, but the provider is there
-	EventOther                 // content that has no canonical form; Text names its type
+	EventOther                 // content that has no canonical form; Text names its type, Raw is its JSON
 	EventEnd                   // the provider says that it is done
 	EventVector                // Text: one embedding's JSON; Choice is its index
+	EventCitation              // Citation: a source of text that was said before
+	EventLogprobs              // Logprobs: of the tokens of text that was said before
+	EventMedia                 // Media: an image or a sound that the model made
 )
 
 // An Event is one step of a response.
@@ -46,6 +49,36 @@ type Event struct {
 	Err     *Error
 
 	Signature string // of a tool call: of the reasoning behind it, see dialect.Seal
+
+	Citation *Citation
+	Logprobs []Logprob
+	Media    *Media
+	Raw      *Raw
+}
+
+// Raw is content as its provider wrote it: it can be written again in the same
+// dialect only.
+type Raw struct {
+	Dialect string
+	JSON    []byte
+}
+
+// A Citation names a source of a stretch of the answer.
+type Citation struct {
+	Start, End int // the stretch, in characters of all text of the choice; the end is not part of it
+	URL        string
+	Title      string
+	Quote      string // what the source says
+	FileID     string // of a source that is a file
+	Document   int    // which of the documents in the request it is, from 1; 0: none of them
+}
+
+// A Logprob is the probability of a token of the answer's text.
+type Logprob struct {
+	Token   string
+	Logprob Number
+	Bytes   []byte    // the token's, as a JSON list; nil: not given
+	Top     []Logprob // the likeliest tokens at its place
 }
 
 // A FinishReason says why the model stopped.
@@ -68,7 +101,7 @@ const (
 func (k Kind) Content() bool {
 	switch k {
 	case EventText, EventReasoning, EventSignature, EventRedacted, EventRefusal,
-		EventToolStart, EventToolArgs, EventOther, EventVector:
+		EventToolStart, EventToolArgs, EventOther, EventVector, EventMedia:
 		return true
 	}
 	return false
@@ -82,6 +115,8 @@ type Usage struct {
 	CacheWriteHour int64 // of CacheWrite: kept for an hour
 	Output         int64 // all output tokens, reasoning included
 	Reasoning      int64 // of Output
+	AudioInput     int64 // of Input
+	AudioOutput    int64 // of Output
 }
 
 // Total is the sum of input and output tokens.

@@ -35,6 +35,8 @@ type Request struct {
 	Reasoning        *Reasoning
 	User             string // the caller's own name for its end user
 	ServiceTier      string
+	Logprobs         bool  // the client wants the probabilities of the answer's tokens
+	TopLogprobs      int64 // and of so many others at each place
 
 	Inputs     []Part // texts to embed; empty if they were sent as tokens
 	Dimensions int64  // of each embedding; 0: not given
@@ -214,4 +216,5 @@ type Rules struct {
 	SchemaOrTools  bool   // gemini: refuses structured output together with tools
 	ExtraContent   bool   // openai: takes the signatures in tool calls' extra_content back, as Google's servers do
 	NoPenalties    bool   // gemini: refuses frequency and presence penalties
+	MaxMedia       int64  // bytes of one image, sound or file that goes inside the request; 0: no limit is known
 }
