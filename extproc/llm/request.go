@@ -194,27 +194,3 @@ type Reasoning struct {
 	Budget  int64  // tokens; 0: not given
 	Display string // what the client wants to see of it
 }
-
-// Rules are what a model or its server departs in from its dialect's document.
-// The zero value departs in nothing.
-type Rules struct {
-	MaxOutput      int64  // tokens; used where the dialect demands a limit and the client gave none
-	MaxTokensField string // openai: the member for the output limit, if not max_completion_tokens
-	ReasoningField string // openai: the member that takes an assistant's earlier reasoning, as reasoning_content; empty: none
-	SystemRole     string // openai: "developer" or "system"; empty: system
-	NoSampling     bool   // refuses temperature, top_p, top_k
-	NoForcedTool   bool   // refuses tool_choice any and named
-	NoPrefill      bool   // refuses an assistant's message at the end
-	NoBudget       bool   // refuses thinking budgets
-	NoThinkingOff  bool   // refuses to switch thinking off
-	NoUsageOption  bool   // refuses stream_options
-	Adaptive       bool   // knows adaptive thinking and effort levels
-	Reasons        bool   // a reasoning model
-	NativeSchema   bool   // knows structured output
-	MaxBudget      int64  // tokens; the highest thinking budget; 0: none is known
-	SignedCalls    bool   // gemini: refuses earlier tool calls without a signature
-	SchemaOrTools  bool   // gemini: refuses structured output together with tools
-	ExtraContent   bool   // openai: takes the signatures in tool calls' extra_content back, as Google's servers do
-	NoPenalties    bool   // gemini: refuses frequency and presence penalties
-	MaxMedia       int64  // bytes of one image, sound or file that goes inside the request; 0: no limit is known
-}

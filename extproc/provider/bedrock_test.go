@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"reflect"
 	"testing"
 
 	"github.com/attache-gateway/attache/extproc/llm"
@@ -16,7 +17,7 @@ func TestRulesForBedrock(t *testing.T) {
 		"amazon.nova-lite-v1:0":                                                         {},
 		"arn:aws:bedrock:us-east-1:1:application-inference-profile/abc":                 {},
 	} {
-		if got := RulesFor("bedrock", "https://bedrock-runtime.eu-west-1.amazonaws.com", model); got != want {
+		if got := RulesFor("bedrock", "https://bedrock-runtime.eu-west-1.amazonaws.com", model); !reflect.DeepEqual(got, want) {
 			t.Errorf("%s: got %+v, want %+v", model, got, want)
 		}
 	}

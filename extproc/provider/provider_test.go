@@ -2,6 +2,7 @@ package provider
 
 import (
 	"path"
+	"reflect"
 	"slices"
 	"testing"
 
@@ -135,7 +136,7 @@ func TestRulesFor(t *testing.T) {
 
 		{"nobody", local, "gpt-5", llm.Rules{}},
 	} {
-		if got := RulesFor(c.kind, c.url, c.model); got != c.want {
+		if got := RulesFor(c.kind, c.url, c.model); !reflect.DeepEqual(got, c.want) {
 			t.Errorf("RulesFor(%q, %q, %q) =\n%+v, want\n%+v", c.kind, c.url, c.model, got, c.want)
 		}
 	}
