@@ -37,7 +37,7 @@ func deliver(w http.ResponseWriter, r *http.Request, rep reply, b Behaviour) (in
 	case LengthShort:
 		return deliverRaw(w, rep, announced/2)
 	}
-	d := dialectOf(r)
+	d := callOf(r).dialect
 	rep, end := rep.spoil(b.Fault, d)
 	if end == proper || end == unlimited {
 		announced = len(rep.body)
@@ -61,13 +61,19 @@ func deliver(w http.ResponseWriter, r *http.Request, rep reply, b Behaviour) (in
 	return sent, hangUp(w, end == reset)
 }
 
+// requestIDs are the headers in which providers name a request.
+var requestIDs = map[Dialect]string{
+	OpenAI: "X-Request-Id", Responses: "X-Request-Id", Anthropic: "Request-Id", Bedrock: "X-Amzn-Requestid",
+}
+
 func (r reply) writeHeader(h http.Header, d Dialect) {
 	h["Content-Type"] = []string{r.contentType}
-	id := "X-Request-Id"
-	if d == Anthropic {
-		id = "Request-Id"
+	if id, ok := requestIDs[d]; ok {
+		h[id] = []string{"req_mock"}
 	}
-	h[id] = []string{"req_mock"}
+	if r.errorType != "" {
+		h["X-Amzn-Errortype"] = []string{r.errorType}
+	}
 	if r.encoding != "" {
 		h["Content-Encoding"] = []string{r.encoding}
 	}
@@ -155,6 +161,9 @@ func (r reply) badJSON(half [][]byte) reply {
 	}
 	frame := r.frames[len(half)]
 	broken := append(slices.Clone(frame[:len(frame)*2/3]), "\n\n"...)
+	if r.contentType == typeEvents {
+		broken = []byte(eventFrame("event", "contentBlockDelta", `{"contentBlockIndex":0,"del`))
+	}
 	return r.with(slices.Concat(half, [][]byte{broken}, r.frames[len(half)+1:])...)
 }
 

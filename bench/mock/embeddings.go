@@ -28,14 +28,14 @@ func embeddings(body []byte) reply {
 		Dimensions     int             `json:"dimensions"`
 	}
 	if err := json.Unmarshal(body, &req); err != nil {
-		return errorReply(OpenAI, http.StatusBadRequest, err.Error())
+		return errorReply(OpenAI, http.StatusBadRequest, err.Error(), 0)
 	}
 	if req.Dimensions == 0 {
 		req.Dimensions = defaultDimensions
 	}
 	inputs, err := embeddingInputs(req.Input)
 	if err != nil || req.Dimensions < 0 || req.Dimensions > maxDimensions {
-		return errorReply(OpenAI, http.StatusBadRequest, "'input' or 'dimensions' is invalid.")
+		return errorReply(OpenAI, http.StatusBadRequest, "'input' or 'dimensions' is invalid.", 0)
 	}
 	var out bytes.Buffer
 	used := 0

@@ -5,32 +5,53 @@ import (
 	"net/http"
 )
 
-// errorReply is an error status with the dialect's body.
-func errorReply(d Dialect, status int, message string) reply {
-	body := openAIError
-	if d == Anthropic {
-		body = anthropicError
+// errorReply is an error status with the dialect's body. It tells after how
+// many seconds to retry, if that is not 0, where the dialect says it.
+func errorReply(d Dialect, status int, message string, after int) reply {
+	var r reply
+	switch d {
+	case Anthropic:
+		r = unary(typeJSON, anthropicError(status, message))
+	case Gemini:
+		r, after = unary(typeJSON, geminiError(status, message, after)), 0
+	case Bedrock:
+		r = unary(typeJSON, bedrockError(message))
+		r.errorType = bedrockErrorType(status)
+	default:
+		r = unary(typeJSON, openAIError(status, message))
 	}
-	r := unary(typeJSON, body(status, message))
-	r.status = status
+	r.status, r.retryAfter = status, after
 	return r
 }
 
 // failure is what the dialect sends when it fails after its 200: an event, or
 // the body.
 func failure(d Dialect, stream bool) []byte {
-	event, body := "", openAIError(http.StatusInternalServerError, "The server had an error while processing your request.")
-	if d == Anthropic {
-		event, body = "event: error\n", anthropicError(529, "Overloaded")
+	const message = "The server had an error while processing your request."
+	frame, body := "data: %s\n\n", openAIError(http.StatusInternalServerError, message)
+	switch d {
+	case Responses:
+		if stream { // an event has its error not in a member
+			frame, body = "event: error\ndata: %s\n\n", fmt.Appendf(nil, `{"type":"error","code":"server_error","message":%s,"param":null,"sequence_number":2}`, quote(message))
+		}
+	case Anthropic:
+		frame, body = "event: error\ndata: %s\n\n", anthropicError(529, "Overloaded")
+	case Gemini:
+		frame, body = "data: %s\r\n\r\n", geminiError(http.StatusInternalServerError, message, 0)
+	case Bedrock:
+		body = bedrockError(message)
+		if stream {
+			return []byte(eventFrame("exception", "internalServerException", string(body)))
+		}
 	}
 	if !stream {
 		return body
 	}
-	return fmt.Appendf(nil, "%sdata: %s\n\n", event, body)
+	return fmt.Appendf(nil, frame, body)
 }
 
 func unknownPath(d Dialect, r *http.Request) reply {
-	return errorReply(d, http.StatusNotFound, fmt.Sprintf("unknown path %s %s", r.Method, r.URL.Path))
+	return errorReply(d, http.StatusNotFound, fmt.Sprintf("unknown path %s %s", r.Method, r.URL.Path), 0)
 }
 
 func openAIError(status int, message string) []byte {
@@ -69,3 +90,48 @@ func anthropicError(status int, message string) []byte {
 	}
 	return fmt.Appendf(nil, `{"type":"error","error":{"type":"%s","message":%s},"request_id":"req_mock"}`, kind, quote(message))
 }
+
+// geminiErrors are Google's names of statuses.
+var geminiErrors = map[int]string{
+	400: "INVALID_ARGUMENT",
+	401: "UNAUTHENTICATED",
+	403: "PERMISSION_DENIED",
+	404: "NOT_FOUND",
+	409: "ABORTED",
+	429: "RESOURCE_EXHAUSTED",
+	500: "INTERNAL",
+	503: "UNAVAILABLE",
+	504: "DEADLINE_EXCEEDED",
+}
+
+func geminiError(status int, message string, after int) []byte {
+	name, ok := geminiErrors[status]
+	if !ok {
+		name = "UNKNOWN"
+	}
+	details := ""
+	if after > 0 {
+		details = fmt.Sprintf(`,"details":[{"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"%ds"}]`, after)
+	}
+	return fmt.Appendf(nil, `{"error":{"code":%d,"message":%s,"status":"%s"%s}}`, status, quote(message), name, details)
+}
+
+// bedrockErrors are the exceptions of the Bedrock runtime by status.
+var bedrockErrors = map[int]string{
+	400: "ValidationException",
+	403: "AccessDeniedException",
+	404: "ResourceNotFoundException",
+	408: "ModelTimeoutException",
+	424: "ModelErrorException",
+	429: "ThrottlingException",
+	503: "ServiceUnavailableException",
+}
+
+func bedrockErrorType(status int) string {
+	if name, ok := bedrockErrors[status]; ok {
+		return name
+	}
+	return "InternalServerException"
+}
+
+func bedrockError(message string) []byte { return fmt.Appendf(nil, `{"message":%s}`, quote(message)) }

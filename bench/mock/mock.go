@@ -1,16 +1,18 @@
 // Package mock plays LLM providers over plain HTTP/1.1, for tests and
-// benchmarks. It knows what OpenAI (chat completions, embeddings, models) and
-// Anthropic (messages, token counting, models) put on the wire, and how such a
-// provider fails: see Behaviour and Fault. It knows no model, and nothing of
-// the gateway in front of it.
+// benchmarks. It knows what OpenAI (chat completions, responses, embeddings,
+// models), Anthropic (messages, token counting, models), Google (Gemini's
+// content, token counting, embeddings) and Amazon (Bedrock's Converse) put on
+// the wire, and how such a provider fails: see Behaviour and Fault. It knows no
+// model, and nothing of the gateway in front of it.
 //
 // Answers are deterministic. The request decides which one it is:
 //
 //   - tools, and a last message from the user that contains "use tool": a call
 //     of the first tool with {"city":"Paris"};
 //   - image parts: the text says how many;
-//   - thinking enabled or adaptive (messages only): a signed thinking block
-//     comes first;
+//   - thinking enabled or adaptive, a summary of the reasoning or thoughts asked
+//     for (not in chat completions): a thought comes first, with a signature
+//     where the dialect has one;
 //   - otherwise: "Hello from NAME.", or what Behaviour says.
 //
 // Input tokens are a quarter of the bytes of the messages, output tokens are
@@ -38,14 +40,17 @@ type Dialect string
 
 const (
 	OpenAI    Dialect = "openai"
+	Responses Dialect = "responses"
 	Anthropic Dialect = "anthropic"
-	Both      Dialect = "both"
+	Gemini    Dialect = "gemini"
+	Bedrock   Dialect = "bedrock"
+	All       Dialect = "all"
 )
 
 // Options configure one provider.
 type Options struct {
 	Name       string                // said in answers; default "mock"
-	Dialect    Dialect               // default Both
+	Dialect    Dialect               // default All
 	Listen     string                // host:port; default "127.0.0.1:0"
 	Behaviour  Behaviour             // of every request that does not say otherwise
 	Recordings map[string]*Recording // by the name Behaviour.Replay uses
@@ -82,10 +87,12 @@ func Start(o Options) (*Server, error) {
 	}
 	switch o.Dialect {
 	case "":
-		o.Dialect = Both
-	case OpenAI, Anthropic, Both:
+		o.Dialect = All
+	case All:
 	default:
-		return nil, fmt.Errorf("mock: unknown dialect %q", o.Dialect)
+		if _, ok := writers[o.Dialect]; !ok {
+			return nil, fmt.Errorf("mock: unknown dialect %q", o.Dialect)
+		}
 	}
 	s := &Server{options: o, journal: journal{keep: o.Log}}
 	if o.Behaviour.Fault == Refuse {
@@ -140,7 +147,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	entry := s.journal.begin(r, body.Bytes())
 	var sent int
 	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
-		sent, err = deliver(w, r, errorReply(dialectOf(r), http.StatusRequestEntityTooLarge, "the body is too large"), Behaviour{})
+		sent, err = deliver(w, r, errorReply(callOf(r).dialect, http.StatusRequestEntityTooLarge, "the body is too large", 0), Behaviour{})
 	} else if err == nil {
 		sent, err = s.answer(w, r, body.Bytes())
 	}
@@ -169,9 +176,12 @@ func (s *Server) release(buf *bytes.Buffer) {
 // if the client left before the end.
 func (s *Server) answer(w http.ResponseWriter, r *http.Request, body []byte) (int, error) {
 	f := scan(body)
+	if c := callOf(r); c.model != "" {
+		f.model, f.stream = c.model, c.stream
+	}
 	b, err := s.behaviour(f.model, r.Header)
 	if err != nil {
-		return deliver(w, r, errorReply(dialectOf(r), http.StatusBadRequest, err.Error()), Behaviour{})
+		return deliver(w, r, errorReply(callOf(r).dialect, http.StatusBadRequest, err.Error(), 0), Behaviour{})
 	}
 	if err := pause(r.Context(), b.Delay); err != nil {
 		return 0, err

@@ -121,9 +121,9 @@ func TestDialectBoundsPaths(t *testing.T) {
 		{OpenAI, messagesPath, 404, false},
 		{Anthropic, messagesPath, 200, false},
 		{Anthropic, chatPath, 404, true},
-		{Both, chatPath, 200, false},
-		{Both, messagesPath, 200, false},
-		{Both, "/v1/nothing", 404, false},
+		{All, chatPath, 200, false},
+		{All, messagesPath, 200, false},
+		{All, "/v1/nothing", 404, false},
 	} {
 		s := start(t, Options{Dialect: tc.dialect})
 		resp := post(t, s.URL()+tc.path, hi)

@@ -52,7 +52,7 @@ func LoadRecording(path string) (*Recording, error) {
 	case "ndjson":
 		rec.Body, usual = []byte(strings.Join(r.Lines, "\n")), "application/x-ndjson"
 	case "eventstream":
-		rec.Body, usual = r.Bytes, "application/vnd.amazon.eventstream"
+		rec.Body, usual = r.Bytes, typeEvents
 	default:
 		return nil, fmt.Errorf("mock: recording %s: kind %q does not keep the bytes of the body", path, r.Kind)
 	}
@@ -67,7 +67,9 @@ func LoadRecording(path string) (*Recording, error) {
 func (r *Recording) reply() reply {
 	rep := unary(r.ContentType, r.Body)
 	rep.status = r.Status
-	if rep.stream() {
+	if r.ContentType == typeEvents {
+		rep.frames = eventFrames(r.Body)
+	} else if rep.stream() {
 		rep.frames = frames(r.Body)
 	}
 	return rep

@@ -10,10 +10,11 @@ import (
 )
 
 const (
-	typeJSON  = "application/json"
-	typeSSE   = "text/event-stream; charset=utf-8"
-	typeHTML  = "text/html; charset=utf-8"
-	signature = "bW9jayBzaWduYXR1cmU=" // of every thinking block
+	typeJSON   = "application/json"
+	typeSSE    = "text/event-stream; charset=utf-8"
+	typeHTML   = "text/html; charset=utf-8"
+	typeEvents = "application/vnd.amazon.eventstream"
+	signature  = "bW9jayBzaWduYXR1cmU=" // of every thinking block
 )
 
 // arguments are those of every tool call, in the pieces in which they stream.
@@ -27,12 +28,15 @@ type reply struct {
 	status      int
 	contentType string
 	encoding    string
+	errorType   string   // Bedrock's name of an error, which it says in a header
 	retryAfter  int      // seconds; 0 means none
 	frames      [][]byte // the events of a stream; one for another body
 	body        []byte   // the frames joined
 }
 
-func (r reply) stream() bool { return strings.HasPrefix(r.contentType, "text/event-stream") }
+func (r reply) stream() bool {
+	return strings.HasPrefix(r.contentType, "text/event-stream") || r.contentType == typeEvents
+}
 
 func unary(contentType string, body []byte) reply {
 	return reply{status: http.StatusOK, contentType: contentType, frames: [][]byte{body}, body: body}
@@ -50,76 +54,78 @@ func stream(frames []string) reply {
 
 // reply picks the answer of a healthy provider, or one of the error statuses.
 func (s *Server) reply(r *http.Request, body []byte, f facts, b Behaviour) reply {
-	d := dialectOf(r)
+	c := callOf(r)
 	if code := b.Fault.status(); code != 0 {
-		rep := errorReply(d, code, s.options.Name+": planned failure")
-		rep.retryAfter = b.RetryAfter
 		if code == http.StatusTooManyRequests && b.RetryAfter == 0 {
-			rep.retryAfter = 1
+			b.RetryAfter = 1
 		}
-		return rep
+		return errorReply(c.dialect, code, s.options.Name+": planned failure", b.RetryAfter)
 	}
 	if b.Replay != "" {
 		rec, ok := s.options.Recordings[b.Replay]
 		if !ok {
-			return errorReply(d, http.StatusBadRequest, fmt.Sprintf("mock: no recording %q", b.Replay))
+			return errorReply(c.dialect, http.StatusBadRequest, fmt.Sprintf("mock: no recording %q", b.Replay), 0)
 		}
 		return rec.reply()
 	}
-	if s.options.Dialect != Both && s.options.Dialect != d {
+	if s.options.Dialect != All && s.options.Dialect != c.dialect {
 		return unknownPath(s.options.Dialect, r)
 	}
-	route := r.Method + " " + r.URL.Path
 	if r.Method == http.MethodPost {
-		if complaint := s.complaint(r, d, body, f); complaint != "" {
-			return errorReply(d, http.StatusBadRequest, complaint)
+		if complaint := s.complaint(r, c, body, f); complaint != "" {
+			return errorReply(c.dialect, http.StatusBadRequest, complaint, 0)
 		}
 	}
-	switch route {
-	case "POST /v1/chat/completions":
-		return s.replies.get(s.question(OpenAI, f, b))
-	case "POST /v1/messages":
-		return s.replies.get(s.question(Anthropic, f, b))
-	case "POST /v1/messages/count_tokens":
-		return unary(typeJSON, fmt.Appendf(nil, `{"input_tokens":%d}`, f.input))
-	case "POST /v1/embeddings":
+	switch c.op {
+	case opChat:
+		return s.replies.get(s.question(c.dialect, f, b))
+	case opCount:
+		return counted(c.dialect, f.input)
+	case opEmbed:
+		if c.dialect == Gemini {
+			return contentEmbeddings(body)
+		}
 		return embeddings(body)
-	case "GET /v1/models":
-		if d == Anthropic {
+	case opModels:
+		if c.dialect == Anthropic {
 			return unary(typeJSON, anthropicModels(s.options.Name))
 		}
 		return unary(typeJSON, openAIModels(s.options.Name))
 	}
-	return unknownPath(d, r)
+	return unknownPath(c.dialect, r)
 }
 
-// dialectOf is the dialect the client speaks: only listing the models needs a
-// look at the headers.
-func dialectOf(r *http.Request) Dialect {
-	if strings.HasPrefix(r.URL.Path, "/v1/messages") || r.URL.Path == "/v1/models" && r.Header.Get("Anthropic-Version") != "" {
-		return Anthropic
+// counted answers how many tokens a request has.
+func counted(d Dialect, n int) reply {
+	if d == Gemini {
+		return unary(typeJSON, fmt.Appendf(nil, `{"totalTokens":%d,"promptTokensDetails":[{"modality":"TEXT","tokenCount":%[1]d}]}`, n))
 	}
-	return OpenAI
+	return unary(typeJSON, fmt.Appendf(nil, `{"input_tokens":%d}`, n))
 }
 
 // complaint is what the provider finds missing in a request, "" if nothing.
-func (s *Server) complaint(r *http.Request, d Dialect, body []byte, f facts) string {
+func (s *Server) complaint(r *http.Request, c call, body []byte, f facts) string {
 	switch {
 	case !s.options.Bench && !json.Valid(body):
 		return "the body is not valid JSON"
 	case f.model == "":
 		return "model: field required"
-	case r.URL.Path == "/v1/embeddings":
+	case c.op == opEmbed:
 		return ""
 	case !f.messages:
-		return "messages: field required"
-	case d == Anthropic && r.Header.Get("Anthropic-Version") == "":
+		return prompts[c.dialect] + ": field required"
+	case c.dialect == Anthropic && r.Header.Get("Anthropic-Version") == "":
 		return "anthropic-version: header is required"
-	case r.URL.Path == "/v1/messages" && !f.maxTokens:
+	case c.dialect == Anthropic && c.op == opChat && !f.maxTokens:
 		return "max_tokens: field required"
+	case c.dialect == Gemini && c.stream && r.URL.Query().Get("alt") != "sse":
+		return "alt=sse: the mock streams in no other form"
 	}
 	return ""
 }
+
+// prompts are the members of a request that hold its messages.
+var prompts = map[Dialect]string{OpenAI: "messages", Anthropic: "messages", Responses: "input", Gemini: "contents", Bedrock: "messages"}
 
 // question is all that an answer depends on; equal questions have the same.
 type question struct {
@@ -186,16 +192,20 @@ func (q question) filler() []string {
 	return pieces
 }
 
+// writers make the answers of each dialect: whole, and as a stream.
+var writers = map[Dialect]struct{ whole, stream func(question) reply }{
+	OpenAI:    {question.chat, question.chatStream},
+	Responses: {question.response, question.responseStream},
+	Anthropic: {question.message, question.messageStream},
+	Gemini:    {question.content, question.contentStream},
+	Bedrock:   {question.converse, question.converseStream},
+}
+
 func (q question) render() reply {
-	switch {
-	case q.dialect == OpenAI && q.stream:
-		return q.chatStream()
-	case q.dialect == OpenAI:
-		return q.chat()
-	case q.stream:
-		return q.messageStream()
+	if q.stream {
+		return writers[q.dialect].stream(q)
 	}
-	return q.message()
+	return writers[q.dialect].whole(q)
 }
 
 // replies remembers answers, so that a benchmark pays for each only once.

@@ -14,9 +14,9 @@ type facts struct {
 	model     string
 	stream    bool
 	usage     bool // stream_options.include_usage
-	thinking  bool // enabled or adaptive
+	thinking  bool // a thought is to come first
 	maxTokens bool // max_tokens is present
-	messages  bool // messages is present
+	messages  bool // messages, or what stands for them, is present
 	tool      string
 	useTool   bool // the last message is the user's and says "use tool"
 	images    int
@@ -39,34 +39,47 @@ func scan(body []byte) facts {
 		case "max_tokens":
 			f.maxTokens = true
 		case "thinking":
-			kind := text(member(value, "type"))
-			f.thinking = kind == "enabled" || kind == "adaptive"
+			f.scanThinking(value)
+		case "additionalModelRequestFields": // Bedrock
+			f.scanThinking(member(value, "thinking"))
+		case "reasoning": // responses
+			f.thinking = text(member(value, "summary")) != ""
+		case "generationConfig": // Gemini
+			f.thinking = string(member(member(value, "thinkingConfig"), "includeThoughts")) == "true"
 		case "tools":
 			f.tool = firstTool(value)
-		case "messages":
+		case "toolConfig": // Bedrock; Gemini's has no tools
+			if tools := member(value, "tools"); tools != nil {
+				f.tool = firstTool(tools)
+			}
+		case "messages", "contents", "input":
 			f.scanMessages(value)
 		}
 	})
 	return f
 }
 
+func (f *facts) scanThinking(thinking []byte) {
+	kind := text(member(thinking, "type"))
+	f.thinking = kind == "enabled" || kind == "adaptive"
+}
+
 func (f *facts) scanMessages(messages []byte) {
 	f.messages = true
 	f.input = tokens(len(messages))
-	var role, content []byte
+	role, content := []byte(`"user"`), messages // a text alone is the user's
 	elements(messages, func(message []byte) {
 		role, content = nil, nil
 		members(message, func(key, value []byte) {
 			switch string(key) {
 			case "role":
 				role = value
-			case "content":
+			case "content", "parts":
 				content = value
 			}
 		})
 		elements(content, func(part []byte) {
-			switch text(member(part, "type")) {
-			case "image", "image_url":
+			if isImage(part) {
 				f.images++
 			}
 		})
@@ -74,16 +87,38 @@ func (f *facts) scanMessages(messages []byte) {
 	f.useTool = text(role) == "user" && bytes.Contains(content, []byte("use tool"))
 }
 
-// firstTool is the name of the first tool, which the messages dialect keeps in
-// the tool and chat completions one level deeper.
+// isImage reports whether a part of a message says that it is an image, or is
+// a Bedrock or a Gemini part with one.
+func isImage(part []byte) (image bool) {
+	members(part, func(key, value []byte) {
+		switch string(key) {
+		case "type":
+			kind := text(value)
+			image = kind == "image" || kind == "image_url" || kind == "input_image"
+		case "image", "inlineData", "fileData":
+			image = true
+		}
+	})
+	return image
+}
+
+// firstTool is the name of the first tool, which some dialects keep in the tool
+// and others deeper.
 func firstTool(tools []byte) (name string) {
 	elements(tools, func(tool []byte) {
-		if name != "" {
-			return
-		}
-		if name = text(member(tool, "name")); name == "" {
-			name = text(member(member(tool, "function"), "name"))
-		}
+		members(tool, func(key, value []byte) {
+			if name != "" {
+				return
+			}
+			switch string(key) {
+			case "name":
+				name = text(value)
+			case "function", "toolSpec":
+				name = text(member(value, "name"))
+			case "functionDeclarations":
+				name = firstTool(value)
+			}
+		})
 	})
 	return name
 }

@@ -31,7 +31,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	flags := flag.NewFlagSet("mock", flag.ContinueOnError)
 	flags.StringVar(&o.Listen, "listen", "127.0.0.1:0", "`host:port`")
 	flags.StringVar(&o.Name, "name", "mock", "name said in answers")
-	dialect := flags.String("dialect", "both", "openai, anthropic or both")
+	dialect := flags.String("dialect", "all", "openai, responses, anthropic, gemini, bedrock or all")
 	flags.IntVar(&o.Log, "log", 64, "requests kept for /_mock/log")
 	flags.BoolVar(&o.Bench, "bench", false, "no log, and no check that bodies are valid JSON")
 	flags.Func("recording", "`file` to load; its name without .json is for -replay (repeatable)", func(path string) (err error) {
