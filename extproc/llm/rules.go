@@ -20,6 +20,8 @@ type Rules struct {
 	SchemaOrTools bool     // gemini: refuses structured output together with tools
 	SignedCalls   bool     // gemini: refuses earlier tool calls without a signature
 	NoPenalties   bool     // gemini: refuses frequency and presence penalties
+	CacheMarks    bool     // openai, responses: takes prompt_cache_breakpoint
+	MaxMedia      int64    // bytes of one image, sound or file inside a request; 0: not known
 
 	// What servers of the openai dialect depart in.
 	MaxTokensField  string   // the member for the output limit, if not max_completion_tokens
