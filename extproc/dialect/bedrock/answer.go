@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"github.com/attache-gateway/attache/extproc/dialect"
+	"github.com/attache-gateway/attache/extproc/dialect/exception"
 	"github.com/attache-gateway/attache/extproc/dialect/jsonx"
 	"github.com/attache-gateway/attache/extproc/llm"
 )
@@ -58,12 +59,12 @@ func (d *decoder) answer(body []byte) error {
 
 // failure reads an error that came as an answer.
 func (d *decoder) failure(body []byte) error {
-	name, message := errorBody(body)
+	name, message := exception.Body(body)
 	if message == "" {
 		return errShape
 	}
 	d.events = d.events[:0]
-	d.emit(llm.Event{Kind: llm.EventError, Err: newError(name, message)})
+	d.emit(llm.Event{Kind: llm.EventError, Err: exception.New(name, message)})
 	return nil
 }
 
@@ -278,7 +279,7 @@ func (d *decoder) finish(e ending) {
 	d.stopped = true
 	switch e.reason {
 	case "malformed_model_output", "malformed_tool_use":
-		d.failed = newError("ModelErrorException", "the model's answer was broken: "+e.reason)
+		d.failed = exception.New("ModelErrorException", "the model's answer was broken: "+e.reason)
 		return
 	}
 	reason, ok := reasonOf[e.reason]

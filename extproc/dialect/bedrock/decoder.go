@@ -6,6 +6,7 @@ import (
 
 	"github.com/attache-gateway/attache/extproc/dialect"
 	"github.com/attache-gateway/attache/extproc/dialect/eventstream"
+	"github.com/attache-gateway/attache/extproc/dialect/exception"
 	"github.com/attache-gateway/attache/extproc/dialect/jsonx"
 	"github.com/attache-gateway/attache/extproc/llm"
 )
@@ -77,15 +78,11 @@ func (d *decoder) frame(m *eventstream.Message) error {
 }
 
 func (d *decoder) message(m *eventstream.Message) (err error) {
-	switch string(m.Text(":message-type")) {
-	case "event":
-	case "exception":
-		d.fail(exceptionName(m.Text(":exception-type")), m.Payload)
+	if e := exception.Of(m); e != nil {
+		d.emit(llm.Event{Kind: llm.EventError, Err: e})
 		return nil
-	case "error": // of the transport, without a payload
-		d.emit(llm.Event{Kind: llm.EventError, Err: newError(exceptionName(m.Text(":error-code")), string(m.Text(":error-message")))})
-		return nil
-	default:
+	}
+	if string(m.Text(":message-type")) != "event" {
 		return nil
 	}
 	d.Reset(m.Payload)
@@ -112,24 +109,6 @@ func (d *decoder) message(m *eventstream.Message) (err error) {
 		err = d.End()
 	}
 	return err
-}
-
-// exceptionName is the name of an exception, which streams write with a small
-// first letter.
-func exceptionName(member []byte) string {
-	if len(member) == 0 {
-		return ""
-	}
-	return strings.ToUpper(string(member[:1])) + string(member[1:])
-}
-
-// fail ends the response with an exception.
-func (d *decoder) fail(name string, payload []byte) {
-	_, message := errorBody(payload)
-	if message == "" {
-		message = "the provider ended the answer with an error"
-	}
-	d.emit(llm.Event{Kind: llm.EventError, Err: newError(name, message)})
 }
 
 // emit appends an event. Nothing comes behind the last one.

@@ -225,7 +225,7 @@ func TestErrors(t *testing.T) {
 		{llm.Error{Status: 502, Code: llm.CodeUpstreamError, Message: "down"}, "InternalServerException", "down"},
 		{llm.Error{Status: 529, Code: "overloaded", Message: "full"}, "ServiceUnavailableException", "full"},
 		{llm.Error{Status: 504, Code: llm.CodeUpstreamTimeout, Message: "late"}, "ModelTimeoutException", "late"},
-		{llm.Error{Status: 400, Code: codeContext, Message: "9 tokens"}, "ValidationException", "Input is too long for requested model: 9 tokens"},
+		{llm.Error{Status: 400, Code: "context_length_exceeded", Message: "9 tokens"}, "ValidationException", "Input is too long for requested model: 9 tokens"},
 	} {
 		got := parse[map[string]string](t, New().EncodeError(&c.in))
 		if want := map[string]string{"__type": c.name, "message": c.text, "reason": c.in.Code}; !reflect.DeepEqual(got, want) {
@@ -242,7 +242,7 @@ func TestErrors(t *testing.T) {
 		want   llm.Error
 	}{
 		{400, `{"message":"bad"}`, llm.Error{Status: 400, Code: llm.CodeInvalidRequest, Message: "bad", Type: "ValidationException"}},
-		{400, `{"message":"prompt is too long: 9 > 8"}`, llm.Error{Status: 400, Code: codeContext, Message: "prompt is too long: 9 > 8", Type: "ValidationException"}},
+		{400, `{"message":"prompt is too long: 9 > 8"}`, llm.Error{Status: 400, Code: "context_length_exceeded", Message: "prompt is too long: 9 > 8", Type: "ValidationException"}},
 		{400, `{"__type":"com.amazon#ServiceQuotaExceededException","Message":"spent"}`, llm.Error{Status: 429, Code: llm.CodeQuota, Message: "spent", Type: "ServiceQuotaExceededException"}},
 		{408, `{"message":"late"}`, llm.Error{Status: 504, Code: llm.CodeUpstreamTimeout, Message: "late", Type: "ModelTimeoutException"}},
 		{424, `{"message":"model"}`, llm.Error{Status: 502, Code: llm.CodeUpstreamError, Message: "model", Type: "ModelErrorException"}},

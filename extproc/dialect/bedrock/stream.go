@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/attache-gateway/attache/extproc/dialect/eventstream"
+	"github.com/attache-gateway/attache/extproc/dialect/exception"
 	"github.com/attache-gateway/attache/extproc/dialect/jsonx"
 	"github.com/attache-gateway/attache/extproc/llm"
 )
@@ -187,7 +188,7 @@ var streamed = map[string]bool{
 
 // exception writes an error as the end of the stream.
 func (s *streamEncoder) exception(dst []byte, e *llm.Error) []byte {
-	name := exceptionFor(e)
+	name := exception.Name(e)
 	switch {
 	case streamed[name]:
 	case e.Status == 429:
@@ -202,5 +203,5 @@ func (s *streamEncoder) exception(dst []byte, e *llm.Error) []byte {
 		eventstream.Field{Name: ":exception-type", Value: strings.ToLower(name[:1]) + name[1:]},
 		eventstream.Field{Name: ":content-type", Value: "application/json"},
 		eventstream.Field{Name: ":message-type", Value: "exception"})
-	return eventstream.End(append(appendReason(append(dst, '{'), e), '}'), start)
+	return eventstream.End(append(exception.Append(append(dst, '{'), e), '}'), start)
 }

@@ -1,0 +1,36 @@
+package exception
+
+import (
+	"testing"
+
+	"github.com/attache-gateway/attache/extproc/dialect/eventstream"
+	"github.com/attache-gateway/attache/extproc/llm"
+)
+
+func TestOf(t *testing.T) {
+	field := func(name, value string) eventstream.Field { return eventstream.Field{Name: name, Value: value} }
+	for _, c := range []struct {
+		headers []eventstream.Field
+		payload string
+		want    *llm.Error
+	}{
+		{[]eventstream.Field{field(":message-type", "event"), field(":event-type", "chunk")}, `{}`, nil},
+		{[]eventstream.Field{field(":message-type", "exception"), field(":exception-type", "throttlingException")}, `{"message":"slow"}`,
+			&llm.Error{Status: 429, Code: llm.CodeRateLimited, Message: "slow", Type: "ThrottlingException"}},
+		{[]eventstream.Field{field(":message-type", "exception")}, ``,
+			&llm.Error{Status: 500, Code: llm.CodeUpstreamError, Message: "the provider ended the answer with an error"}},
+		{[]eventstream.Field{field(":message-type", "error"), field(":error-code", "modelTimeoutException"), field(":error-message", "late")}, ``,
+			&llm.Error{Status: 504, Code: llm.CodeUpstreamTimeout, Message: "late", Type: "ModelTimeoutException"}},
+	} {
+		raw := eventstream.End(append(eventstream.Begin(nil, c.headers...), c.payload...), 0)
+		err := eventstream.New(1<<10).Split(raw, func(m *eventstream.Message) error {
+			if got := Of(m); (got == nil) != (c.want == nil) || got != nil && *got != *c.want {
+				t.Errorf("%v: got %v, want %v", c.headers, got, c.want)
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
