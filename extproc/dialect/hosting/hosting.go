@@ -9,11 +9,12 @@
 package hosting
 
 import (
+	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/attache-gateway/attache/extproc/dialect"
 	"github.com/attache-gateway/attache/extproc/dialect/eventstream"
+	"github.com/attache-gateway/attache/extproc/dialect/jsonx"
 	"github.com/attache-gateway/attache/extproc/llm"
 )
 
@@ -22,46 +23,53 @@ import (
 type Hosting struct {
 	Name       string // llm.HostAzure, llm.HostVertex or llm.HostBedrock
 	Project    string // Vertex: the project's ID
-	Region     string // Vertex: as europe-west1, or us, eu, global; Bedrock: as eu-central-1
+	Region     string // Vertex: as europe-west1, or us, eu, global
 	APIVersion string // Azure: a date, as 2024-10-21, for deployments; empty, v1 or preview for v1. Vertex: empty for v1, or v1beta1
-}
-
-// URL returns the base URL of the service in the region; empty for Azure, where
-// every resource has a host of its own. A provider's paths begin below it.
-//
-// Sources: Google's list of Vertex AI endpoints, Amazon's of Bedrock's.
-func (h Hosting) URL() string {
-	switch {
-	case h.Region == "":
-		return ""
-	case h.Name == llm.HostVertex && h.Region == "global":
-		return "https://aiplatform.googleapis.com"
-	case h.Name == llm.HostVertex && (h.Region == "us" || h.Region == "eu"):
-		return "https://aiplatform." + h.Region + ".rep.googleapis.com"
-	case h.Name == llm.HostVertex:
-		return "https://" + h.Region + "-aiplatform.googleapis.com"
-	case h.Name == llm.HostBedrock && strings.HasPrefix(h.Region, "cn-"):
-		return "https://bedrock-runtime." + h.Region + ".amazonaws.com.cn"
-	case h.Name == llm.HostBedrock:
-		return "https://bedrock-runtime." + h.Region + ".amazonaws.com"
-	}
-	return ""
 }
 
 // Of returns the dialect as the service offers it. An error says what the
 // paths need and was not given, or that the service does not have the dialect.
 func (h Hosting) Of(d dialect.Dialect) (dialect.Dialect, error) {
-	if h.Name == "" {
+	name := d.Name()
+	switch {
+	case h.Name == "":
 		return d, nil
+	case h.Name == llm.HostAzure && (name == llm.OpenAI || name == llm.Responses):
+		return &azure{d, h.APIVersion}, nil
+	case h.Name == llm.HostBedrock && name == llm.Anthropic:
+		return &invoke{d}, nil
+	case h.Name == llm.HostVertex && (name == llm.Gemini || name == llm.Anthropic):
+		if h.Project == "" || h.Region == "" {
+			return nil, errors.New("hosting: vertex needs a project and a region")
+		}
+		if name == llm.Anthropic {
+			return &rawPredict{d, h.root()}, nil
+		}
+		return &vertex{d, h.root()}, nil
 	}
-	return nil, fmt.Errorf("hosting: %s does not offer the dialect %s", h.Name, d.Name())
+	return nil, fmt.Errorf("hosting: %s does not offer the dialect %s", h.Name, name)
 }
 
-// MediaType returns what a response of the media type is once its frames are
-// put together: the same but for streams that come in another one's messages.
-func (h Hosting) MediaType(mediaType string) string {
-	if h.Name == llm.HostBedrock && mediaType == eventstream.MediaType {
-		return "text/event-stream"
+// Frames says what the frames of a response hold whose media type is given:
+// their own media type, which differs where a stream comes in the messages of
+// another one, and whether they are the dialect's, so that a client who speaks
+// it can have them as they are.
+func (h Hosting) Frames(op llm.Op, mediaType string) (frames string, dialects bool) {
+	switch {
+	case h.Name == llm.HostBedrock && mediaType == eventstream.MediaType:
+		return "text/event-stream", true
+	case h.Name == llm.HostVertex && op == llm.OpEmbeddings:
+		return mediaType, false
 	}
-	return mediaType
+	return mediaType, true
+}
+
+// parse finds the members of a body that the dialect has written.
+func parse(body []byte) (*llm.Body, error) {
+	in := jsonx.NewReader(body)
+	members, err := in.Members(func([]byte) error { _, err := in.Skip(); return err })
+	if err != nil {
+		return nil, fmt.Errorf("hosting: %w", err)
+	}
+	return &llm.Body{Raw: body, Members: members}, nil
 }
