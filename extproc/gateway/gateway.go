@@ -46,6 +46,7 @@ type InputGuard struct {
 // requests. An exchange belongs to the snapshot that it began with.
 type Gateway struct {
 	dialects  map[string]dialect.Dialect
+	wires     map[string]dialect.Dialect // of the providers
 	providers map[string]*Provider
 	ordered   []*Provider
 	models    map[string]*model
@@ -76,6 +77,7 @@ type model struct {
 func New(o Options) (*Gateway, error) {
 	g := &Gateway{
 		dialects:  map[string]dialect.Dialect{},
+		wires:     map[string]dialect.Dialect{},
 		providers: map[string]*Provider{},
 		models:    map[string]*model{},
 		defaults:  o.Defaults,
@@ -92,6 +94,11 @@ func New(o Options) (*Gateway, error) {
 		if g.dialects[p.Dialect] == nil {
 			return nil, fmt.Errorf("gateway: provider %s speaks the unknown dialect %q", p.Name, p.Dialect)
 		}
+		wire, err := p.Hosting.Of(g.dialects[p.Dialect])
+		if err != nil {
+			return nil, fmt.Errorf("gateway: provider %s: %w", p.Name, err)
+		}
+		g.wires[p.Name] = wire
 		g.providers[p.Name] = &p
 		g.ordered = append(g.ordered, &p)
 	}

@@ -54,6 +54,7 @@ type response struct {
 	dec   dialect.Decoder
 	enc   dialect.Encoder // nil: the provider's own bytes are passed on
 	head  []llm.Header    // of the provider's response
+	media string          // type of what is passed on, where it is not the response's
 	hide  bool            // drop frames with nothing but usage
 	mode  Mode
 	ended bool // the client has the end
@@ -89,9 +90,11 @@ func (x *Exchange) Respond(n, status int, head []llm.Header, empty bool) (Respon
 	plain := encoding == "" || encoding == "identity"
 	streamed := streaming(media)
 	page := !streamed && media != "application/json" // of a proxy that is confused
-	relay := st.Dialect == x.front.dialect && streamed == req.Stream && !req.Array
+	frames, own := st.Hosting.Frames(req.Op, media)
+	rewrapped := frames != media
+	relay := st.Dialect == x.front.dialect && own && streamed == req.Stream && !req.Array
 	r.hide = !req.StreamUsage && req.Stream && !x.gw.passUsage
-	native := st.NativeUsage && req.Op == llm.OpChat && plain && !(r.hide && asksUsage(req, st.target))
+	native := st.NativeUsage && req.Op == llm.OpChat && plain && !rewrapped && !(r.hide && asksUsage(req, st.target))
 	if relay && native && !empty && !page {
 		r.mode = ModePass
 		return Response{Head: x.responseHead(r, false)}, nil
@@ -102,12 +105,14 @@ func (x *Exchange) Respond(n, status int, head []llm.Header, empty bool) (Respon
 	}
 	if !relay {
 		r.enc = x.wire.NewEncoder(req)
+	} else if rewrapped {
+		r.media = frames
 	}
 	if !streamed || empty {
 		return Response{Mode: ModeWhole}, nil
 	}
 	r.mode = ModeStream
-	return Response{Mode: ModeStream, Head: x.responseHead(r, r.enc != nil || !plain || r.hide)}, nil
+	return Response{Mode: ModeStream, Head: x.responseHead(r, r.enc != nil || !plain || r.hide || rewrapped)}, nil
 }
 
 // freed returns the request without what only an attempt needs: an open stream
@@ -263,7 +268,7 @@ func (x *Exchange) errorOutput(e *llm.Error) Output {
 	r := x.resp
 	r.ended = true
 	x.record.Status, x.record.Code = e.Status, e.Code
-	r.enc = nil // its media type is not that of the error
+	r.enc, r.media = nil, "" // they are not the error's
 	h := x.responseHead(r, true)
 	h.Status = e.Status
 	h.Set = append(h.Set, llm.Header{Name: "content-type", Value: "application/json"})
@@ -318,8 +323,11 @@ func (x *Exchange) LocalReply(n, status int, details string) *llm.Answer {
 // responseHead is what happens to the headers of a response that is passed on.
 func (x *Exchange) responseHead(r *response, bodyChanges bool) *ResponseHead {
 	h := &ResponseHead{Set: x.ownHeaders(), Remove: withdrawn(r.head, bodyChanges, r.Dialect != x.front.dialect)}
-	if r.enc != nil {
+	switch {
+	case r.enc != nil:
 		h.Set = append(h.Set, llm.Header{Name: "content-type", Value: r.enc.MediaType()})
+	case r.media != "":
+		h.Set = append(h.Set, llm.Header{Name: "content-type", Value: r.media})
 	}
 	return h
 }

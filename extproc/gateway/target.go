@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/attache-gateway/attache/extproc/dialect"
+	"github.com/attache-gateway/attache/extproc/dialect/hosting"
 	"github.com/attache-gateway/attache/extproc/llm"
 	"github.com/attache-gateway/attache/extproc/provider"
 )
@@ -16,6 +17,7 @@ import (
 type Provider struct {
 	Name        string
 	Dialect     string
+	Hosting     hosting.Hosting // whose form the dialect has
 	Host        string // for the :authority header, with the port if it is not the scheme's own
 	BasePath    string // before the dialect's paths, as /v1; empty or with a leading slash
 	Credential  Credential
@@ -132,7 +134,7 @@ func matches(pattern, name string) bool {
 }
 
 func (g *Gateway) target(p *Provider, model string) *target {
-	t := &target{Provider: p, model: model, wire: g.dialects[p.Dialect]}
+	t := &target{Provider: p, model: model, wire: g.wires[p.Name]}
 	if p.Rules != nil {
 		t.rules = p.Rules(model)
 	}
