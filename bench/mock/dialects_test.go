@@ -20,12 +20,14 @@ var newer = map[Dialect]struct {
 	prompt       string // a body, but for "stream"
 	tool, image  string
 	thinking     string
+	schema       string // a request for JSON
 }{
 	Responses: {
 		path: "/v1/responses", stream: "/v1/responses",
 		prompt:   `{"model":"%s","input":"hi"}`,
 		tool:     `{"model":"%s","input":[{"role":"user","content":"please use tool"}],"tools":[{"type":"function","name":"weather"}]}`,
 		image:    `{"model":"%s","input":[{"role":"user","content":[{"type":"input_image","image_url":"data:,"}]}]}`,
+		schema:   `{"model":"%s","input":"hi","text":{"format":{"type":"json_schema"}}}`,
 		thinking: `{"model":"%s","input":"use tool","reasoning":{"summary":"auto"},"tools":[{"type":"function","name":"weather"}]}`,
 	},
 	Gemini: {
@@ -33,6 +35,7 @@ var newer = map[Dialect]struct {
 		prompt:   `{"contents":[{"role":"user","parts":[{"text":"hi"}]}]}`,
 		tool:     `{"contents":[{"role":"user","parts":[{"text":"please use tool"}]}],"tools":[{"functionDeclarations":[{"name":"weather"}]}]}`,
 		image:    `{"contents":[{"role":"user","parts":[{"inlineData":{"mimeType":"image/png","data":""}},{"text":"what?"}]}]}`,
+		schema:   `{"contents":[],"generationConfig":{"responseJsonSchema":{}}}`,
 		thinking: `{"contents":[{"role":"user","parts":[{"text":"please use tool"}]}],"tools":[{"functionDeclarations":[{"name":"weather"}]}],"generationConfig":{"thinkingConfig":{"includeThoughts":true}}}`,
 	},
 	Bedrock: {
@@ -40,6 +43,7 @@ var newer = map[Dialect]struct {
 		prompt:   `{"messages":[{"role":"user","content":[{"text":"hi"}]}]}`,
 		tool:     `{"messages":[{"role":"user","content":[{"text":"please use tool"}]}],"toolConfig":{"tools":[{"toolSpec":{"name":"weather"}}]}}`,
 		image:    `{"messages":[{"role":"user","content":[{"image":{"format":"png"}},{"text":"what?"}]}]}`,
+		schema:   `{"messages":[],"outputConfig":{"textFormat":{}}}`,
 		thinking: `{"messages":[{"role":"user","content":[{"text":"hi"}]}],"additionalModelRequestFields":{"thinking":{"type":"enabled"}}}`,
 	},
 }
@@ -180,6 +184,21 @@ func TestNewerFaults(t *testing.T) {
 			if want.whole != (fault != BadJSON) {
 				t.Errorf("%s %s: %q", d, fault, all)
 			}
+		}
+	}
+}
+
+func TestSchemasAreObeyed(t *testing.T) {
+	s := start(t, Options{})
+	const want = `{\"city\":\"Paris\"}`
+	for d, n := range newer {
+		if got := ask(t, s, d, n.schema, "m", false); !strings.Contains(got.body, want) {
+			t.Errorf("%s: %+v", d, got)
+		}
+	}
+	for path, more := range map[string]string{chatPath: `"response_format":{"type":"json_schema"}`, messagesPath: `"output_config":{"format":{}}`} {
+		if got := read(t, s.URL()+path, strings.Replace(hi, "{", "{"+more+",", 1)); !strings.Contains(got, want) {
+			t.Errorf("%s: %s", path, got)
 		}
 	}
 }

@@ -10,6 +10,7 @@
 //   - tools, and a last message from the user that contains "use tool": a call
 //     of the first tool with {"city":"Paris"};
 //   - image parts: the text says how many;
+//   - a JSON schema for the answer: the text is {"city":"Paris"};
 //   - thinking enabled or adaptive, a summary of the reasoning or thoughts asked
 //     for (not in chat completions): a thought comes first, with a signature
 //     where the dialect has one;

@@ -148,7 +148,11 @@ func (s *Server) question(d Dialect, f facts, b Behaviour) question {
 	if f.useTool {
 		q.tool = f.tool
 	}
-	if q.text == "" {
+	switch {
+	case q.text != "":
+	case f.schema:
+		q.text = arguments[0] + arguments[1]
+	default:
 		q.text = "Hello from " + s.options.Name + "."
 	}
 	if q.images > 0 {

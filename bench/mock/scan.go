@@ -19,6 +19,7 @@ type facts struct {
 	messages  bool // messages, or what stands for them, is present
 	tool      string
 	useTool   bool // the last message is the user's and says "use tool"
+	schema    bool // the answer is to be JSON by a schema
 	images    int
 	input     int // tokens, by tokens
 }
@@ -46,6 +47,15 @@ func scan(body []byte) facts {
 			f.thinking = text(member(value, "summary")) != ""
 		case "generationConfig": // Gemini
 			f.thinking = string(member(member(value, "thinkingConfig"), "includeThoughts")) == "true"
+			f.schema = member(value, "responseJsonSchema") != nil || member(value, "responseSchema") != nil
+		case "response_format": // chat completions
+			f.schema = text(member(value, "type")) == "json_schema"
+		case "text": // responses
+			f.schema = text(member(member(value, "format"), "type")) == "json_schema"
+		case "output_config": // messages
+			f.schema = member(value, "format") != nil
+		case "outputConfig": // Bedrock
+			f.schema = member(value, "textFormat") != nil
 		case "tools":
 			f.tool = firstTool(value)
 		case "toolConfig": // Bedrock; Gemini's has no tools
