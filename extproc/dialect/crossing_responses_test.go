@@ -190,8 +190,6 @@ func TestResponsesAPIStaysBehind(t *testing.T) {
 		{name: "custom tool", body: hi + `,"tools":[{"type":"function","name":"f"},{"type":"custom","name":"g"}]`, refused: "tools[1]"},
 		{name: "choice of a tool that the provider runs", body: hi + `,"tools":[],"tool_choice":{"type":"web_search"}`, refused: "tool_choice"},
 		{name: "store", body: hi + `,"store":true`, warned: "store: left out: nothing is stored"},
-		{name: "metadata", body: hi + `,"metadata":{"a":"b"}`, warned: "metadata: "},
-		{name: "probabilities", body: hi + `,"include":["message.output_text.logprobs"]`, warned: "include: "},
 		{name: "truncation", body: hi + `,"truncation":"auto"`, warned: "truncation: "},
 		{name: "obfuscation", body: hi + `,"stream":true,"stream_options":{"include_obfuscation":false}`},
 	} {

@@ -1,7 +1,6 @@
 package anthropic
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"strings"
@@ -30,7 +29,7 @@ func (e *requestEncoder) blocks(parts []llm.Part) error {
 func (e *requestEncoder) block(p *llm.Part) error {
 	switch p.Kind {
 	case llm.PartText, llm.PartRefusal:
-		e.dst = appendTextBlock(e.dst, p.Text, e.mark(p.Cache))
+		e.dst = appendTextBlock(e.dst, p.Text, e.marks.Next(p.Cache))
 		return nil
 	case llm.PartImage, llm.PartFile:
 		return e.media(p)
@@ -50,29 +49,7 @@ func (e *requestEncoder) block(p *llm.Part) error {
 		e.dst = append(jsonx.AppendString(e.dst, p.Signature), '}')
 		return nil
 	}
-	return e.refuse(*p, "")
-}
-
-// refuse is the error that a part cannot be expressed.
-func (e *requestEncoder) refuse(p llm.Part, where string) error {
-	what := map[llm.PartKind]string{
-		llm.PartImage: "an image", llm.PartAudio: "sound", llm.PartFile: "a file", llm.PartToolCall: "a tool call",
-		llm.PartToolResult: "a tool result", llm.PartReasoning: "reasoning", llm.PartRedacted: "reasoning",
-	}[p.Kind]
-	if what == "" {
-		what = "content of type " + p.Type
-	}
-	return llm.Unsupported(e.place(&p), "the Messages API cannot express %s", strings.TrimSpace(what+" "+where))
-}
-
-// place names a part in the client's body.
-func (e *requestEncoder) place(p *llm.Part) string {
-	if at := bytes.Index(e.req.Body.Raw, p.Raw); at > 0 {
-		if path := jsonx.PathAt(e.req.Body.Raw, at); path != "" {
-			return path
-		}
-	}
-	return e.clientName("messages")
+	return e.Refuse(p, "")
 }
 
 func appendTextBlock(dst []byte, text string, cache *llm.Cache) []byte {
@@ -84,14 +61,14 @@ func appendTextBlock(dst []byte, text string, cache *llm.Cache) []byte {
 func (e *requestEncoder) toolCall(p *llm.Part) {
 	input, ok := dialect.ArgumentsObject(p.Text)
 	if !ok {
-		e.warn("messages.tool_calls", "arguments that are no JSON object were sent as the text that they are")
+		e.Warn("messages.tool_calls", "arguments that are no JSON object were sent as the text that they are")
 	}
 	e.dst = append(e.dst, `{"type":"tool_use","id":`...)
 	e.dst = jsonx.AppendString(e.dst, toolID(p.ID))
 	e.dst = append(e.dst, `,"name":`...)
 	e.dst = jsonx.AppendString(e.dst, p.Name)
 	e.dst = append(append(e.dst, `,"input":`...), input...)
-	e.dst = append(appendCache(e.dst, e.mark(p.Cache)), '}')
+	e.dst = append(appendCache(e.dst, e.marks.Next(p.Cache)), '}')
 }
 
 func (e *requestEncoder) toolResult(p *llm.Part) error {
@@ -107,7 +84,7 @@ func (e *requestEncoder) toolResult(p *llm.Part) error {
 	if p.IsError {
 		e.dst = append(e.dst, `,"is_error":true`...)
 	}
-	e.dst = append(appendCache(e.dst, e.mark(p.Cache)), '}')
+	e.dst = append(appendCache(e.dst, e.marks.Next(p.Cache)), '}')
 	return nil
 }
 

@@ -25,11 +25,11 @@ func (*Dialect) EncodeRequest(r *llm.Request, t dialect.Target) (*dialect.Wire, 
 		return w, nil
 	}
 	w.Header = []llm.Header{{Name: versionHeader, Value: version}}
-	e := &requestEncoder{req: r, target: t, rules: t.Rules}
+	e := &requestEncoder{Notes: dialect.Notes{Request: r, API: api}, target: t, rules: t.Rules}
 	if err := e.request(); err != nil {
 		return nil, err
 	}
-	w.Body, w.Warnings = e.dst, e.warnings
+	w.Body, w.Warnings = e.dst, e.Warnings
 	return w, nil
 }
 
@@ -59,29 +59,20 @@ func patched(r *llm.Request, model string) []byte {
 
 // A requestEncoder writes a body from the canonical form.
 type requestEncoder struct {
-	req      *llm.Request
-	target   dialect.Target
-	rules    llm.Rules
-	dst      []byte
-	warnings []string
-	marks    int // cache marks that may still be written; negative: to be skipped
-	thinks   claude.Thinking
-	asked    bool // the instructions were made the user's turn
+	dialect.Notes
+	target dialect.Target
+	rules  llm.Rules
+	dst    []byte
+	marks  dialect.Marks
+	thinks claude.Thinking
+	asked  bool // the instructions were made the user's turn
 }
 
-// warn records something that was left out or changed, once.
-func (e *requestEncoder) warn(field, reason string) {
-	w := e.clientName(field) + ": " + reason
-	for _, have := range e.warnings {
-		if have == w {
-			return
-		}
-	}
-	e.warnings = append(e.warnings, w)
-}
+// api is what refusals and warnings call the receiver.
+const api = "the Messages API"
 
 func (e *requestEncoder) request() error {
-	r := e.req
+	r := e.Request
 	if err := e.checkExtra(); err != nil {
 		return err
 	}
@@ -93,15 +84,15 @@ func (e *requestEncoder) request() error {
 	e.dst = append(e.dst, `{"model":`...)
 	e.dst = jsonx.AppendString(e.dst, e.target.Model)
 	limit := e.maxTokens()
-	e.thinks = claude.PlanThinking(r, e.rules, limit, unthoughtCall(turns), e.warn)
+	e.thinks = claude.PlanThinking(r, e.rules, limit, unthoughtCall(turns), e.Warn)
 	if r.Op == llm.OpChat {
 		e.dst = strconv.AppendInt(append(e.dst, `,"max_tokens":`...), e.thinks.Limit, 10)
 	}
-	e.marks = maxMarks - e.countMarks()
-	if err := e.system(); err != nil {
+	e.marks = dialect.NewMarks(&e.Notes, true)
+	if err := e.tools(); err != nil {
 		return err
 	}
-	if err := e.tools(); err != nil {
+	if err := e.system(); err != nil {
 		return err
 	}
 	if err := e.messages(turns); err != nil {
@@ -120,8 +111,8 @@ func (e *requestEncoder) request() error {
 // maxTokens is the limit of output tokens. The API demands one.
 func (e *requestEncoder) maxTokens() int64 {
 	switch {
-	case e.req.MaxTokens > 0:
-		return e.req.MaxTokens
+	case e.Request.MaxTokens > 0:
+		return e.Request.MaxTokens
 	case e.rules.MaxOutput > 0:
 		return e.rules.MaxOutput
 	}
@@ -130,7 +121,7 @@ func (e *requestEncoder) maxTokens() int64 {
 
 // options writes what steers the sampling and the service.
 func (e *requestEncoder) options() {
-	r := e.req
+	r := e.Request
 	if stop := e.stopSequences(); len(stop) > 0 {
 		e.dst = append(e.dst, `,"stop_sequences":[`...)
 		for i, s := range stop {
@@ -154,9 +145,9 @@ func (e *requestEncoder) options() {
 
 func (e *requestEncoder) stopSequences() []string {
 	var out []string
-	for _, s := range e.req.Stop {
+	for _, s := range e.Request.Stop {
 		if blank(s) {
-			e.warn("stop", "a sequence of white space alone was left out: the API refuses it")
+			e.Warn("stop", "a sequence of white space alone was left out: the API refuses it")
 			continue
 		}
 		out = append(out, s)
@@ -166,7 +157,7 @@ func (e *requestEncoder) stopSequences() []string {
 
 // sampling writes temperature, top_p and top_k as far as the model takes them.
 func (e *requestEncoder) sampling() {
-	s := claude.Sample(e.req, e.rules, e.thinks.On, e.warn)
+	s := claude.Sample(e.Request, e.rules, e.thinks.On, e.Warn)
 	e.number("temperature", s.Temperature)
 	e.number("top_p", s.TopP)
 	e.number("top_k", s.TopK)

@@ -199,7 +199,7 @@ func TestEncodeRequest(t *testing.T) {
 		{name: "both", req: llm.Request{Temperature: "0", TopP: "0.9"}, path: []any{"top_p"}, warn: "top_p: "},
 		{name: "no sampling", req: llm.Request{Temperature: "0"}, rules: newModel, path: []any{"temperature"}, warn: "temperature: "},
 		{name: "user", req: llm.Request{User: "u1"}, path: []any{"metadata"}, want: `{"user_id":"u1"}`},
-		{name: "person", req: llm.Request{User: "a@b.c"}, path: []any{"metadata"}, warn: "user: "},
+		{name: "person", req: llm.Request{User: "a@b.c"}, path: []any{"metadata"}, warn: "safety_identifier: "},
 		{name: "tier", req: llm.Request{ServiceTier: "flex"}, path: []any{"service_tier"}, want: `"standard_only"`},
 		{name: "tier unknown", req: llm.Request{ServiceTier: "scale"}, path: []any{"service_tier"}, warn: "service_tier: "},
 		{name: "seed", req: llm.Request{Seed: "1"}, path: []any{"seed"}, warn: "seed: "},
@@ -298,33 +298,6 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// Every member that has no counterpart is refused or warned about, unless its
-// value asks for nothing.
-func TestCrossings(t *testing.T) {
-	try := func(name, value string) ([]string, error) {
-		r := llm.Request{Body: llm.Body{Raw: []byte(value)}, Extra: []llm.Member{{Name: name, Value: llm.Span{End: len(value)}}}}
-		_, warnings, err := crossed(r, llm.Rules{})
-		return warnings, err
-	}
-	for name, c := range crossings {
-		warnings, err := try(name, `{"x":1}`)
-		if c.refuse != (err != nil) || !c.refuse && !slices.Equal(warnings, []string{name + ": " + c.reason}) {
-			t.Errorf("%s: %v, %q", name, err, warnings)
-		}
-		for _, idle := range []string{"null", c.idle} {
-			if warnings, err := try(name, idle); err != nil || len(warnings) > 0 {
-				t.Errorf("%s %s: %v, %q", name, idle, err, warnings)
-			}
-		}
-	}
-	if warnings, err := try("brand_new", "1"); err != nil || len(warnings) != 1 || !strings.HasPrefix(warnings[0], "brand_new: ") {
-		t.Errorf("unknown member: %v, %q", err, warnings)
-	}
-	if warnings, err := try("stream_options.include_obfuscation", "false"); err != nil || len(warnings) > 0 {
-		t.Errorf("stream_options: %v, %q", err, warnings)
-	}
-}
-
 // The error names the part as it stands in the client's body.
 func TestRefusalNamesThePart(t *testing.T) {
 	const body = `{"messages":[{"content":"x"},{"content":[{"type":"text"},{"type":"new"}]}]}`
@@ -379,13 +352,13 @@ func TestOutputSchema(t *testing.T) {
 	in := `{"type":"object","properties":{"minimum":{"type":"integer","minimum":1},"l":{"type":"array","items":{"oneOf":[{"type":"object","properties":{}},true]}}},
 		"additionalProperties":true,"$defs":{"pattern":{"type":"string","pattern":"x"},"Pattern":true}}`
 	want := `{"type":"object","properties":{"minimum":{"type":"integer"},"l":{"type":"array","items":{"anyOf":[{"type":"object","properties":{},"additionalProperties":false},true]}}},"$defs":{"pattern":{"type":"string"},"Pattern":true},"additionalProperties":false}`
-	e := &requestEncoder{req: &llm.Request{}}
+	e := &requestEncoder{Notes: dialect.Notes{Request: &llm.Request{}}}
 	got, err := e.outputSchema([]byte(in))
 	if err != nil || string(got) != want {
 		t.Errorf("got %s, %v", got, err)
 	}
-	if len(e.warnings) != 2 {
-		t.Errorf("warnings: %q", e.warnings)
+	if len(e.Warnings) != 2 {
+		t.Errorf("warnings: %q", e.Warnings)
 	}
 }
 

@@ -18,7 +18,7 @@ const maxToolName = 128
 
 // tools writes the tools and the choice among them.
 func (e *requestEncoder) tools() error {
-	r := e.req
+	r := e.Request
 	n := 0
 	for i, t := range r.Tools {
 		if r.ToolChoice.Allowed != nil && !slices.Contains(r.ToolChoice.Allowed, t.Name) {
@@ -45,7 +45,7 @@ func (e *requestEncoder) tool(i int, t llm.Tool) error {
 		return llm.Unsupported(fmt.Sprintf("tools[%d]", i), "the Messages API has no tool of type %s", t.Type)
 	}
 	if len(t.Name) > maxToolName || toolID(t.Name) != t.Name {
-		return llm.Unsupported(e.clientName(fmt.Sprintf("tools[%d].function.name", i)), "must be at most %d letters, digits, _ or -", maxToolName)
+		return llm.Unsupported(e.Name(fmt.Sprintf("tools[%d].function.name", i)), "must be at most %d letters, digits, _ or -", maxToolName)
 	}
 	e.dst = append(e.dst, `{"name":`...)
 	e.dst = jsonx.AppendString(e.dst, t.Name)
@@ -55,17 +55,17 @@ func (e *requestEncoder) tool(i int, t llm.Tool) error {
 	}
 	schema, err := inputSchema(t.Schema)
 	if err != nil {
-		return llm.Invalid(e.clientName(fmt.Sprintf("tools[%d].function.parameters", i)), "%s", err)
+		return llm.Invalid(e.Name(fmt.Sprintf("tools[%d].function.parameters", i)), "%s", err)
 	}
 	e.dst = append(append(e.dst, `,"input_schema":`...), schema...)
 	if t.Strict != nil && *t.Strict {
 		if e.rules.NativeSchema {
 			e.dst = append(e.dst, `,"strict":true`...)
 		} else {
-			e.warn("tools.strict", "left out: the model does not know it")
+			e.Warn("tools.strict", "left out: the model does not know it")
 		}
 	}
-	e.dst = append(appendCache(e.dst, e.mark(t.Cache)), '}')
+	e.dst = append(appendCache(e.dst, e.marks.Next(t.Cache)), '}')
 	return nil
 }
 
@@ -94,8 +94,8 @@ func inputSchema(schema []byte) ([]byte, error) {
 }
 
 func (e *requestEncoder) toolChoice() error {
-	c := e.req.ToolChoice
-	if c.Mode == "" && !e.req.SerialTools {
+	c := e.Request.ToolChoice
+	if c.Mode == "" && !e.Request.SerialTools {
 		return nil
 	}
 	mode := "auto"
@@ -116,7 +116,7 @@ func (e *requestEncoder) toolChoice() error {
 		e.dst = append(e.dst, `,"name":`...)
 		e.dst = jsonx.AppendString(e.dst, c.Name)
 	}
-	if e.req.SerialTools {
+	if e.Request.SerialTools {
 		e.dst = append(e.dst, `,"disable_parallel_tool_use":true`...)
 	}
 	e.dst = append(e.dst, '}')

@@ -14,10 +14,10 @@ import (
 func (e *requestEncoder) media(p *llm.Part) error {
 	m, err := inlined(p.Media)
 	if err != nil {
-		return llm.Invalid(e.place(p), "%s", err)
+		return llm.Invalid(e.Place(p.Raw, "messages"), "%s", err)
 	}
 	if m.Detail != "" && m.Detail != "auto" {
-		e.warn("image_url.detail", "left out: the API has no levels of detail")
+		e.Warn("image_url.detail", "left out: the API has no levels of detail")
 	}
 	kind := "document"
 	if p.Kind == llm.PartImage {
@@ -33,11 +33,11 @@ func (e *requestEncoder) media(p *llm.Part) error {
 		e.dst = append(e.dst, `"url","url":`...)
 		e.dst = jsonx.AppendString(e.dst, m.URL)
 	case m.URL != "":
-		err = llm.Invalid(e.place(p), "the URL of an image or file must begin with https:// or data:")
+		err = llm.Invalid(e.Place(p.Raw, "messages"), "the URL of an image or file must begin with https:// or data:")
 	case m.FileID != "":
-		err = llm.Unsupported(e.place(p), "a file that was uploaded to another provider cannot be sent")
+		err = llm.Unsupported(e.Place(p.Raw, "messages"), "a file that was uploaded to another provider cannot be sent")
 	default:
-		err = llm.Invalid(e.place(p), "an image or file has no content")
+		err = llm.Invalid(e.Place(p.Raw, "messages"), "an image or file has no content")
 	}
 	if err != nil {
 		return err
@@ -47,7 +47,7 @@ func (e *requestEncoder) media(p *llm.Part) error {
 		e.dst = append(e.dst, `,"title":`...)
 		e.dst = jsonx.AppendString(e.dst, m.Name)
 	}
-	e.dst = append(appendCache(e.dst, e.mark(p.Cache)), '}')
+	e.dst = append(appendCache(e.dst, e.marks.Next(p.Cache)), '}')
 	return nil
 }
 
@@ -73,7 +73,7 @@ func (e *requestEncoder) image(p *llm.Part, m llm.Media) error {
 			return nil
 		}
 	}
-	return llm.Unsupported(e.place(p), "an image must be PNG, JPEG, GIF or WebP, not %s", m.Type)
+	return llm.Unsupported(e.Place(p.Raw, "messages"), "an image must be PNG, JPEG, GIF or WebP, not %s", m.Type)
 }
 
 // pdfMagic is how the base64 of a PDF begins.
@@ -85,11 +85,11 @@ func (e *requestEncoder) document(p *llm.Part, m llm.Media) error {
 		return nil
 	}
 	if !strings.HasPrefix(m.Type, "text/") {
-		return llm.Unsupported(e.place(p), "a file must be PDF or text, not %s", m.Type)
+		return llm.Unsupported(e.Place(p.Raw, "messages"), "a file must be PDF or text, not %s", m.Type)
 	}
 	text, err := base64.StdEncoding.DecodeString(m.Data)
 	if err != nil {
-		return llm.Invalid(e.place(p), "a file is not valid base64")
+		return llm.Invalid(e.Place(p.Raw, "messages"), "a file is not valid base64")
 	}
 	e.dst = append(e.dst, `"text","media_type":"text/plain","data":`...)
 	e.dst = jsonx.AppendString(e.dst, string(text))

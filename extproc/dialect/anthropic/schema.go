@@ -89,7 +89,7 @@ func (s *schemaWriter) drop(keyword string) bool {
 }
 
 func (s *schemaWriter) warn(keyword string) {
-	s.encoder.warn("response_format.json_schema.schema", keyword+" was left out: the API's structured output does not know it")
+	s.encoder.Warn("response_format.json_schema.schema", keyword+" was left out: the API's structured output does not know it")
 }
 
 func (s *schemaWriter) name(keyword string, n int) {

@@ -56,12 +56,12 @@ func (e *requestEncoder) output() error {
 // formatSchema returns the schema of the answer that was asked for, nil if none
 // was.
 func (e *requestEncoder) formatSchema() ([]byte, error) {
-	f := e.req.Format
+	f := e.Request.Format
 	if f == nil || f.Kind != llm.FormatSchema {
 		return nil, nil
 	}
 	if !e.rules.NativeSchema {
-		return nil, llm.Unsupported(e.clientName("response_format"), "the model %s has no structured output; use a tool with this schema instead", e.target.Model)
+		return nil, llm.Unsupported(e.Name("response_format"), "the model %s has no structured output; use a tool with this schema instead", e.target.Model)
 	}
 	if f.Schema == nil {
 		return []byte(emptySchema), nil

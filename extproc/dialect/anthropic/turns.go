@@ -21,13 +21,13 @@ type turn struct {
 // cached prompts.
 func (e *requestEncoder) turns() ([]turn, error) {
 	var out []turn
-	for _, m := range e.req.Messages {
+	for _, m := range e.Request.Messages {
 		role := m.Role
 		if role == llm.RoleSystem {
 			role = llm.RoleUser
 		}
 		if m.Name != "" {
-			e.warn("messages.name", "left out: the API knows no names of speakers")
+			e.Warn("messages.name", "left out: the API knows no names of speakers")
 		}
 		parts := e.usable(m)
 		if len(parts) == 0 {
@@ -46,7 +46,7 @@ func (e *requestEncoder) turns() ([]turn, error) {
 		out = e.systemAsTurn()
 	}
 	if len(out) == 0 {
-		return nil, llm.Invalid(e.clientName("messages"), "hold no text")
+		return nil, llm.Invalid(e.Name("messages"), "hold no text")
 	}
 	if last := &out[len(out)-1]; last.role == llm.RoleAssistant {
 		return out, e.prefill(last)
@@ -78,7 +78,7 @@ func (e *requestEncoder) usable(m llm.Message) []llm.Part {
 			}
 		case llm.PartReasoning, llm.PartRedacted:
 			if foreign(&p) {
-				e.warn("messages.reasoning", "left out: the API takes back only reasoning that Anthropic has signed")
+				e.Warn("messages.reasoning", "left out: the API takes back only reasoning that Anthropic has signed")
 				continue
 			}
 		}
@@ -90,11 +90,11 @@ func (e *requestEncoder) usable(m llm.Message) []llm.Part {
 // systemAsTurn makes instructions without a question the question: the API
 // wants at least one message.
 func (e *requestEncoder) systemAsTurn() []turn {
-	parts := e.usable(llm.Message{Role: llm.RoleUser, Parts: e.req.System})
+	parts := e.usable(llm.Message{Role: llm.RoleUser, Parts: e.Request.System})
 	if len(parts) == 0 {
 		return nil
 	}
-	e.warn("messages", "the instructions were sent as the user's: the API wants a message")
+	e.Warn("messages", "the instructions were sent as the user's: the API wants a message")
 	e.asked = true
 	return []turn{{llm.RoleUser, parts}}
 }
@@ -107,7 +107,7 @@ func (e *requestEncoder) prefill(last *turn) error {
 		return nil
 	}
 	if e.rules.NoPrefill {
-		return llm.Unsupported(e.clientName("messages"), "the model %s does not go on with an assistant's message", e.target.Model)
+		return llm.Unsupported(e.Name("messages"), "the model %s does not go on with an assistant's message", e.target.Model)
 	}
 	p.Text = trimRight(p.Text)
 	return nil
@@ -130,12 +130,12 @@ func (e *requestEncoder) messages(turns []turn) error {
 func (e *requestEncoder) system() error {
 	var parts []llm.Part
 	if !e.asked {
-		parts = e.usable(llm.Message{Parts: e.req.System})
+		parts = e.usable(llm.Message{Parts: e.Request.System})
 	}
-	if f := e.req.Format; f != nil && f.Kind == llm.FormatJSON {
+	if f := e.Request.Format; f != nil && f.Kind == llm.FormatJSON {
 		const instruction = "Answer with one JSON object and nothing else: no prose, no code fence."
 		parts = append(parts, llm.Part{Kind: llm.PartText, Text: instruction})
-		e.warn("response_format", "json_object was turned into an instruction: the API has no such mode")
+		e.Warn("response_format", "json_object was turned into an instruction: the API has no such mode")
 	}
 	if len(parts) == 0 {
 		return nil
@@ -143,50 +143,10 @@ func (e *requestEncoder) system() error {
 	e.dst = append(e.dst, `,"system":`...)
 	for _, p := range parts {
 		if p.Kind != llm.PartText {
-			return e.refuse(p, "in instructions")
+			return e.Refuse(&p, "in instructions")
 		}
 	}
 	return e.blocks(parts)
-}
-
-// maxMarks is how many places of a prompt the API caches.
-const maxMarks = 4
-
-// countMarks counts the cache marks of a request.
-func (e *requestEncoder) countMarks() (n int) {
-	var count func(parts []llm.Part)
-	count = func(parts []llm.Part) {
-		for _, p := range parts {
-			if p.Cache != nil {
-				n++
-			}
-			count(p.Parts)
-		}
-	}
-	count(e.req.System)
-	for _, m := range e.req.Messages {
-		count(m.Parts)
-	}
-	for _, t := range e.req.Tools {
-		if t.Cache != nil {
-			n++
-		}
-	}
-	return n
-}
-
-// mark returns the cache mark to write. Of too many the first go: the last ones
-// cover the most.
-func (e *requestEncoder) mark(c *llm.Cache) *llm.Cache {
-	if c == nil {
-		return nil
-	}
-	if e.marks < 0 {
-		e.marks++
-		e.warn("cache_control", "left out where a prompt has more than four marks")
-		return nil
-	}
-	return c
 }
 
 func appendCache(dst []byte, c *llm.Cache) []byte {

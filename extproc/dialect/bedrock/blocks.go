@@ -1,7 +1,6 @@
 package bedrock
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"strconv"
@@ -25,7 +24,7 @@ func (e *requestEncoder) blocks(parts []llm.Part, marks bool) error {
 		switch {
 		case p.Cache == nil:
 		case !marks:
-			e.warn("cache_control", "left out in the result of a tool: the API has no marks there")
+			e.Warn("cache_control", "left out in the result of a tool: the API has no marks there")
 		default:
 			e.mark(p.Cache)
 		}
@@ -56,37 +55,13 @@ func (e *requestEncoder) block(p *llm.Part) error {
 		e.dst = append(e.dst, "}}"...)
 		return nil
 	}
-	return e.refuse(p, "")
-}
-
-// refuse is the error that a part cannot be expressed.
-func (e *requestEncoder) refuse(p *llm.Part, where string) error {
-	what := "content of type " + p.Type
-	switch p.Kind {
-	case llm.PartImage:
-		what = "an image"
-	case llm.PartAudio:
-		what = "sound"
-	case llm.PartFile:
-		what = "a file"
-	}
-	return llm.Unsupported(e.place(p), "the Converse API cannot express %s", strings.TrimSpace(what+" "+where))
-}
-
-// place names a part in the client's body.
-func (e *requestEncoder) place(p *llm.Part) string {
-	if at := bytes.Index(e.req.Body.Raw, p.Raw); at > 0 {
-		if path := jsonx.PathAt(e.req.Body.Raw, at); path != "" {
-			return path
-		}
-	}
-	return e.clientName("messages")
+	return e.Refuse(p, "")
 }
 
 func (e *requestEncoder) toolUse(p *llm.Part) {
 	input, ok := dialect.ArgumentsObject(p.Text)
 	if !ok {
-		e.warn("messages.tool_calls", "arguments that are no JSON object were sent as the text that they are")
+		e.Warn("messages.tool_calls", "arguments that are no JSON object were sent as the text that they are")
 	}
 	e.dst = jsonx.AppendString(append(e.dst, `{"toolUse":{"toolUseId":`...), e.toolID(p.ID))
 	e.dst = jsonx.AppendString(append(e.dst, `,"name":`...), p.Name)
@@ -179,48 +154,21 @@ func (e *requestEncoder) documentName(name string) string {
 	return unique
 }
 
-// maxMarks is how many places of a prompt are cached.
-const maxMarks = 4
-
-// countMarks counts the cache marks of a request that have a place here.
-func (e *requestEncoder) countMarks() (n int) {
-	count := func(parts []llm.Part) {
-		for _, p := range parts {
-			if p.Cache != nil {
-				n++
-			}
-		}
-	}
-	count(e.req.System)
-	for _, m := range e.req.Messages {
-		count(m.Parts)
-	}
-	for _, t := range e.req.Tools {
-		if t.Cache != nil {
-			n++
-		}
-	}
-	return n
-}
-
-// mark writes a cache mark behind what it marks. Of too many the first go: the
-// last ones cover the most.
+// mark writes a cache mark behind what it marks.
 func (e *requestEncoder) mark(c *llm.Cache) {
 	if c == nil {
 		return
 	}
 	if e.family != claudeFamily && e.family != novaFamily {
-		e.warn("cache_control", "left out: the model caches by no marks")
+		e.Warn("cache_control", "left out: the model caches by no marks")
 		return
 	}
-	if e.marks < 0 {
-		e.marks++
-		e.warn("cache_control", "left out where a prompt has more than four marks")
+	if c = e.marks.Next(c); c == nil {
 		return
 	}
 	e.dst = append(e.dst, `,{"cachePoint":{"type":"default"`...)
-	if c.TTL == "1h" || c.TTL == "12h" {
-		e.dst = append(e.dst, `,"ttl":"1h"`...)
+	if c.TTL != "" {
+		e.dst = append(append(append(e.dst, `,"ttl":"`...), c.TTL...), '"')
 	}
 	e.dst = append(e.dst, "}}"...)
 }

@@ -1,7 +1,6 @@
 package bedrock
 
 import (
-	"slices"
 	"strconv"
 
 	"github.com/attache-gateway/attache/extproc/dialect"
@@ -20,33 +19,28 @@ func (*Dialect) EncodeRequest(r *llm.Request, t dialect.Target) (*dialect.Wire, 
 		w.Body = patched(r)
 		return w, nil
 	}
-	e := &requestEncoder{req: r, target: t, family: familyOf(t.Model)}
+	e := &requestEncoder{Notes: dialect.Notes{Request: r, API: api}, target: t, family: familyOf(t.Model)}
 	if err := e.request(); err != nil {
 		return nil, err
 	}
-	w.Body, w.Warnings = e.dst, e.warnings
+	w.Body, w.Warnings = e.dst, e.Warnings
 	return w, nil
 }
 
 // A requestEncoder writes a body from the canonical form.
 type requestEncoder struct {
-	req      *llm.Request
-	target   dialect.Target
-	family   family
-	dst      []byte
-	more     []byte // members of additionalModelRequestFields
-	warnings []string
-	marks    int             // cache marks that may still be written; negative: to be skipped
-	names    map[string]bool // of documents
-	asked    bool            // the instructions were made the user's turn
+	dialect.Notes
+	target dialect.Target
+	family family
+	dst    []byte
+	more   []byte // members of additionalModelRequestFields
+	marks  dialect.Marks
+	names  map[string]bool // of documents
+	asked  bool            // the instructions were made the user's turn
 }
 
-// warn records something that was left out or changed, once.
-func (e *requestEncoder) warn(field, reason string) {
-	if w := e.clientName(field) + ": " + reason; !slices.Contains(e.warnings, w) {
-		e.warnings = append(e.warnings, w)
-	}
-}
+// api is what refusals and warnings call the receiver.
+const api = "the Converse API"
 
 func (e *requestEncoder) request() error {
 	if err := e.checkExtra(); err != nil {
@@ -56,7 +50,7 @@ func (e *requestEncoder) request() error {
 	if err != nil {
 		return err
 	}
-	limit := e.req.MaxTokens
+	limit := e.Request.MaxTokens
 	if limit == 0 {
 		limit = e.target.Rules.MaxOutput
 	}
@@ -64,9 +58,9 @@ func (e *requestEncoder) request() error {
 		limit = claude.DefaultMaxTokens
 	}
 	tools := e.planTools(turns)
-	e.dst = make([]byte, 0, len(e.req.Body.Raw)+1024)
+	e.dst = make([]byte, 0, len(e.Request.Body.Raw)+1024)
 	e.dst = append(e.dst, '{')
-	e.marks = maxMarks - e.countMarks()
+	e.marks = dialect.NewMarks(&e.Notes, false)
 	if err := e.toolConfig(tools); err != nil {
 		return err
 	}
@@ -98,12 +92,12 @@ func (e *requestEncoder) add(name string) {
 // inference writes what steers the sampling. The thinking may have raised the
 // limit of the output.
 func (e *requestEncoder) inference(think claude.Thinking) {
-	r := e.req
+	r := e.Request
 	s := claude.Sampling{Temperature: r.Temperature, TopP: r.TopP, TopK: r.TopK}
 	if e.family == claudeFamily {
-		s = claude.Sample(r, e.target.Rules, think.On, e.warn)
+		s = claude.Sample(r, e.target.Rules, think.On, e.Warn)
 	} else if s.Temperature.Value() > 1 {
-		e.warn("temperature", "lowered to 1, the highest that the API takes")
+		e.Warn("temperature", "lowered to 1, the highest that the API takes")
 		s.Temperature = "1"
 	}
 	var out []byte
@@ -142,14 +136,14 @@ func (e *requestEncoder) topK(k llm.Number) {
 		e.add(inference)
 		e.more = append(append(append(e.more, `{"topK":`...), k...), '}')
 	default:
-		e.warn("top_k", "left out: the model has no such control that is known")
+		e.Warn("top_k", "left out: the model has no such control that is known")
 	}
 }
 
 func (e *requestEncoder) stopSequences() (out []string) {
-	for _, s := range e.req.Stop {
+	for _, s := range e.Request.Stop {
 		if blank(s) {
-			e.warn("stop", "a sequence of white space alone was left out: the API refuses it")
+			e.Warn("stop", "a sequence of white space alone was left out: the API refuses it")
 			continue
 		}
 		out = append(out, s)
@@ -160,11 +154,11 @@ func (e *requestEncoder) stopSequences() (out []string) {
 // thinking says how the model shall think, in the words of its family.
 func (e *requestEncoder) thinking(limit int64, turns []turn) claude.Thinking {
 	plan := claude.Thinking{Limit: limit}
-	r := e.req.Reasoning
+	r := e.Request.Reasoning
 	switch {
 	case r == nil:
 	case e.family == claudeFamily:
-		plan = claude.PlanThinking(e.req, e.target.Rules, limit, lostThinking(turns), e.warn)
+		plan = claude.PlanThinking(e.Request, e.target.Rules, limit, lostThinking(turns), e.Warn)
 		if plan.Mode != "" {
 			e.add("thinking")
 			e.more = plan.AppendMode(e.more)
@@ -177,19 +171,19 @@ func (e *requestEncoder) thinking(limit int64, turns []turn) claude.Thinking {
 		e.add("reasoning_effort")
 		e.more = jsonx.AppendString(e.more, r.Level())
 	case r.Level() != "" && r.Level() != "none":
-		e.warn("reasoning_effort", "left out: the model has no such control that is known")
+		e.Warn("reasoning_effort", "left out: the model has no such control that is known")
 	}
 	return plan
 }
 
 // output writes the shape of the answer.
 func (e *requestEncoder) output() error {
-	f := e.req.Format
+	f := e.Request.Format
 	if f == nil || f.Kind != llm.FormatSchema {
 		return nil
 	}
 	if e.family == claudeFamily && !e.target.Rules.NativeSchema {
-		return llm.Unsupported(e.clientName("response_format"), "the model %s has no structured output; use a tool with this schema instead", e.target.Model)
+		return llm.Unsupported(e.Name("response_format"), "the model %s has no structured output; use a tool with this schema instead", e.target.Model)
 	}
 	schema := f.Schema
 	if schema == nil {
@@ -209,16 +203,16 @@ func (e *requestEncoder) output() error {
 
 // service writes who asks, and how fast the answer shall come.
 func (e *requestEncoder) service() {
-	r := e.req
+	r := e.Request
 	if tier, known := tiers[r.ServiceTier]; tier != "" {
 		e.dst = append(append(append(e.dst, `,"serviceTier":{"type":"`...), tier...), `"}`...)
 	} else if r.ServiceTier != "" && !known {
-		e.warn("service_tier", "left out: the API has no tier like it")
+		e.Warn("service_tier", "left out: the API has no tier like it")
 	}
 	switch {
 	case r.User == "":
 	case len(r.User) > maxMetadata || !plainMetadata(r.User):
-		e.warn("user", "left out: the API takes letters, digits and a few signs, at most 256")
+		e.Warn("user", "left out: the API takes letters, digits and a few signs, at most 256")
 	default:
 		e.dst = append(jsonx.AppendString(append(e.dst, `,"requestMetadata":{"user":`...), r.User), '}')
 	}

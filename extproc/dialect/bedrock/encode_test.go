@@ -61,7 +61,7 @@ func TestEncodeRules(t *testing.T) {
 		"json_schema":         {"anthropic.c", llm.Request{Messages: history[:1], Format: &llm.Format{Kind: llm.FormatSchema, Name: "n", Schema: []byte(`{"a":1}`)}}, `"structure":{"jsonSchema":{"schema":"{\"a\":1}","name":"n"}}`, ``, ""},
 		"stop":                {"anthropic.c", llm.Request{Messages: history[:1], Stop: []string{"\n", "END"}}, `"stopSequences":["END"] & "additionalModelResponseFieldPaths":["/stop_sequence"`, ``, "stop: a sequence"},
 		"user":                {"m", llm.Request{Messages: history[:1], User: "a@b.c"}, `"requestMetadata":{"user":"a@b.c"}`, ``, ""},
-		"strange user":        {"m", llm.Request{Messages: history[:1], User: "a\"b"}, `"q"`, `requestMetadata`, "user: left out"},
+		"strange user":        {"m", llm.Request{Messages: history[:1], User: "a\"b"}, `"q"`, `requestMetadata`, "safety_identifier: left out"},
 		"seed":                {"m", llm.Request{Messages: history[:1], Seed: "1", PresencePenalty: "0"}, `"q"`, `seed`, "seed: left out"},
 		"documents": {"m", llm.Request{Messages: []llm.Message{said(llm.RoleUser,
 			llm.Part{Kind: llm.PartFile, Media: llm.Media{Type: "application/pdf", Data: "JVBERi0=", Name: "my_report.v2.pdf"}},

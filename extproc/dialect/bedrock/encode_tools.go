@@ -22,7 +22,7 @@ type toolPlan struct {
 // that holds calls, although none shall be made, and those that the client does
 // not describe any more too.
 func (e *requestEncoder) planTools(turns []turn) toolPlan {
-	r := e.req
+	r := e.Request
 	var plan toolPlan
 	for _, t := range r.Tools {
 		if r.ToolChoice.Allowed == nil || slices.Contains(r.ToolChoice.Allowed, t.Name) {
@@ -82,10 +82,10 @@ func (e *requestEncoder) toolConfig(plan toolPlan) error {
 
 func (e *requestEncoder) tool(i int, t llm.Tool) error {
 	if t.Type != "" {
-		return llm.Unsupported(e.clientName(fmt.Sprintf("tools[%d]", i)), "the Converse API has no tool of type %s", t.Type)
+		return llm.Unsupported(e.Name(fmt.Sprintf("tools[%d]", i)), "the Converse API has no tool of type %s", t.Type)
 	}
 	if len(t.Name) > maxToolName || t.Name == "" || slices.ContainsFunc([]rune(t.Name), func(r rune) bool { return notInID(r) || r == '.' || r == ':' }) {
-		return llm.Unsupported(e.clientName(fmt.Sprintf("tools[%d].function.name", i)), "must be at most %d letters, digits, _ or -", maxToolName)
+		return llm.Unsupported(e.Name(fmt.Sprintf("tools[%d].function.name", i)), "must be at most %d letters, digits, _ or -", maxToolName)
 	}
 	e.dst = jsonx.AppendString(append(e.dst, `{"toolSpec":{"name":`...), t.Name)
 	if t.Description != "" {
@@ -95,7 +95,7 @@ func (e *requestEncoder) tool(i int, t llm.Tool) error {
 	e.dst = append(e.dst, '}')
 	if t.Strict != nil && *t.Strict {
 		if e.family == claudeFamily && !e.target.Rules.NativeSchema {
-			e.warn("tools.strict", "left out: the model does not know it")
+			e.Warn("tools.strict", "left out: the model does not know it")
 		} else {
 			e.dst = append(e.dst, `,"strict":true`...)
 		}
@@ -107,12 +107,12 @@ func (e *requestEncoder) tool(i int, t llm.Tool) error {
 // toolChoice writes the choice. That calls come one at a time can be said to
 // Claude only, in its own words.
 func (e *requestEncoder) toolChoice() error {
-	c := e.req.ToolChoice
+	c := e.Request.ToolChoice
 	forced := c.Mode == llm.ToolRequired || c.Mode == llm.ToolNamed
 	if forced && e.target.Rules.NoForcedTool {
-		return llm.Unsupported(e.clientName("tool_choice"), "the model %s cannot be made to call a tool", e.target.Model)
+		return llm.Unsupported(e.Name("tool_choice"), "the model %s cannot be made to call a tool", e.target.Model)
 	}
-	if e.req.SerialTools && e.family == claudeFamily {
+	if e.Request.SerialTools && e.family == claudeFamily {
 		e.add("tool_choice")
 		e.more = append(e.more, `{"type":`...)
 		switch c.Mode {
@@ -126,8 +126,8 @@ func (e *requestEncoder) toolChoice() error {
 		e.more = append(e.more, `,"disable_parallel_tool_use":true}`...)
 		return nil
 	}
-	if e.req.SerialTools {
-		e.warn("parallel_tool_calls", "left out: the model has no such control that is known")
+	if e.Request.SerialTools {
+		e.Warn("parallel_tool_calls", "left out: the model has no such control that is known")
 	}
 	switch c.Mode {
 	case llm.ToolAuto:

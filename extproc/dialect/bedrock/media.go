@@ -140,7 +140,7 @@ func (e *requestEncoder) media(p *llm.Part) error {
 		m.Name = name
 	}
 	if m.Detail != "" && m.Detail != "auto" {
-		e.warn("messages.image_url.detail", "left out: the API has no levels of detail")
+		e.Warn("messages.image_url.detail", "left out: the API has no levels of detail")
 	}
 	var kind, format string
 	switch p.Kind {
@@ -154,13 +154,13 @@ func (e *requestEncoder) media(p *llm.Part) error {
 	s3 := strings.HasPrefix(m.URL, "s3://")
 	switch {
 	case m.Data == "" && m.FileID != "":
-		return llm.Unsupported(e.place(p), "a file that was uploaded to another provider cannot be sent")
+		return llm.Unsupported(e.Place(p.Raw, "messages"), "a file that was uploaded to another provider cannot be sent")
 	case m.Data == "" && m.URL == "":
-		return llm.Invalid(e.place(p), "an image or file has no content")
+		return llm.Invalid(e.Place(p.Raw, "messages"), "an image or file has no content")
 	case m.Data == "" && !s3:
-		return llm.Unsupported(e.place(p), "Bedrock does not fetch links: send the bytes, or the address of an S3 object")
+		return llm.Unsupported(e.Place(p.Raw, "messages"), "Bedrock does not fetch links: send the bytes, or the address of an S3 object")
 	case format == "":
-		return llm.Unsupported(e.place(p), "the Converse API takes no %s of type %q", kind, m.Type)
+		return llm.Unsupported(e.Place(p.Raw, "messages"), "the Converse API takes no %s of type %q", kind, m.Type)
 	}
 	e.dst = append(append(append(e.dst, `{"`...), kind...), `":{"format":"`...)
 	e.dst = append(append(e.dst, format...), '"')

@@ -21,13 +21,13 @@ type turn struct {
 // every model takes the role system.
 func (e *requestEncoder) turns() ([]turn, error) {
 	var out []turn
-	for _, m := range e.req.Messages {
+	for _, m := range e.Request.Messages {
 		role := m.Role
 		if role == llm.RoleSystem {
 			role = llm.RoleUser
 		}
 		if m.Name != "" {
-			e.warn("messages.name", "left out: the API knows no names of speakers")
+			e.Warn("messages.name", "left out: the API knows no names of speakers")
 		}
 		parts := e.usable(m)
 		switch n := len(out); {
@@ -45,7 +45,7 @@ func (e *requestEncoder) turns() ([]turn, error) {
 		out = e.systemAsTurn()
 	}
 	if len(out) == 0 {
-		return nil, llm.Invalid(e.clientName("messages"), "hold no text")
+		return nil, llm.Invalid(e.Name("messages"), "hold no text")
 	}
 	if last := &out[len(out)-1]; last.role == llm.RoleAssistant {
 		return out, e.prefill(last)
@@ -74,7 +74,7 @@ func (e *requestEncoder) usable(m llm.Message) (out []llm.Part) {
 			}
 		case llm.PartReasoning, llm.PartRedacted:
 			if p.Signature == "" || foreign(&p) {
-				e.warn("messages.reasoning", "left out: models on Bedrock take back only reasoning that they have signed")
+				e.Warn("messages.reasoning", "left out: models on Bedrock take back only reasoning that they have signed")
 				continue
 			}
 		}
@@ -85,11 +85,11 @@ func (e *requestEncoder) usable(m llm.Message) (out []llm.Part) {
 
 // systemAsTurn makes instructions without a question the question.
 func (e *requestEncoder) systemAsTurn() []turn {
-	parts := e.usable(llm.Message{Role: llm.RoleUser, Parts: e.req.System})
+	parts := e.usable(llm.Message{Role: llm.RoleUser, Parts: e.Request.System})
 	if len(parts) == 0 {
 		return nil
 	}
-	e.warn("messages", "the instructions were sent as the user's: the API wants a message")
+	e.Warn("messages", "the instructions were sent as the user's: the API wants a message")
 	e.asked = true
 	return []turn{{llm.RoleUser, parts}}
 }
@@ -102,7 +102,7 @@ func (e *requestEncoder) prefill(last *turn) error {
 		return nil
 	}
 	if e.target.Rules.NoPrefill {
-		return llm.Unsupported(e.clientName("messages"), "the model %s does not go on with an assistant's message", e.target.Model)
+		return llm.Unsupported(e.Name("messages"), "the model %s does not go on with an assistant's message", e.target.Model)
 	}
 	p.Text = strings.TrimRightFunc(p.Text, unicode.IsSpace)
 	return nil
@@ -150,22 +150,22 @@ const (
 func (e *requestEncoder) system(forbidden bool) error {
 	var parts []llm.Part
 	if !e.asked {
-		parts = e.usable(llm.Message{Parts: e.req.System})
+		parts = e.usable(llm.Message{Parts: e.Request.System})
 	}
-	if f := e.req.Format; f != nil && f.Kind == llm.FormatJSON {
+	if f := e.Request.Format; f != nil && f.Kind == llm.FormatJSON {
 		parts = append(parts, llm.Part{Kind: llm.PartText, Text: onlyJSON})
-		e.warn("response_format", "json_object was turned into an instruction: the API has no such mode")
+		e.Warn("response_format", "json_object was turned into an instruction: the API has no such mode")
 	}
 	if forbidden {
 		parts = append(parts, llm.Part{Kind: llm.PartText, Text: noTools})
-		e.warn("tools", "those that the conversation has called were sent, with the instruction to call none: the API demands them")
+		e.Warn("tools", "those that the conversation has called were sent, with the instruction to call none: the API demands them")
 	}
 	if len(parts) == 0 {
 		return nil
 	}
 	for _, p := range parts {
 		if p.Kind != llm.PartText {
-			return e.refuse(&p, "in instructions")
+			return e.Refuse(&p, "in instructions")
 		}
 	}
 	e.dst = append(comma(e.dst, len(e.dst)-1), `"system":`...)

@@ -73,7 +73,7 @@ func (e *requestEncoder) embedding() error {
 	if err := e.checkExtra(); err != nil {
 		return err
 	}
-	inputs := e.req.Inputs
+	inputs := e.Request.Inputs
 	switch {
 	case len(inputs) == 0:
 		return llm.Unsupported("input", "the Gemini API embeds texts, not tokens")
@@ -94,7 +94,7 @@ func (e *requestEncoder) embedOne(text string) {
 	e.dst = jsonx.AppendString(append(e.dst, `{"model":`...), resource(e.target.Model))
 	e.dst = jsonx.AppendString(append(e.dst, `,"content":{"parts":[{"text":`...), text)
 	e.dst = append(e.dst, "}]}"...)
-	if n := e.req.Dimensions; n > 0 {
+	if n := e.Request.Dimensions; n > 0 {
 		e.value("outputDimensionality", strconv.FormatInt(n, 10))
 	}
 	e.dst = append(e.dst, '}')

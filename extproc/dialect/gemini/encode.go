@@ -1,9 +1,7 @@
 package gemini
 
 import (
-	"bytes"
 	"fmt"
-	"slices"
 	"strconv"
 
 	"github.com/attache-gateway/attache/extproc/dialect"
@@ -16,7 +14,7 @@ func (*Dialect) EncodeRequest(r *llm.Request, t dialect.Target) (*dialect.Wire, 
 	if r.Dialect == llm.Gemini {
 		return &dialect.Wire{Path: pathOf(t.Model, ownMethod(r)), Body: patched(r, t.Model)}, nil
 	}
-	e := &requestEncoder{req: r, target: t, rules: t.Rules, names: map[string]string{}}
+	e := &requestEncoder{Notes: dialect.Notes{Request: r, API: api}, target: t, rules: t.Rules, names: map[string]string{}}
 	method, write := "generateContent", e.request
 	switch {
 	case r.Op == llm.OpChat && r.Stream:
@@ -32,7 +30,7 @@ func (*Dialect) EncodeRequest(r *llm.Request, t dialect.Target) (*dialect.Wire, 
 	if err := write(); err != nil {
 		return nil, err
 	}
-	return &dialect.Wire{Path: pathOf(t.Model, method), Body: e.dst, Warnings: e.warnings}, nil
+	return &dialect.Wire{Path: pathOf(t.Model, method), Body: e.dst, Warnings: e.Warnings}, nil
 }
 
 // ownMethod is what a client of this dialect has called.
@@ -52,41 +50,26 @@ func ownMethod(r *llm.Request) string {
 
 // A requestEncoder writes a body from the canonical form.
 type requestEncoder struct {
-	req      *llm.Request
-	target   dialect.Target
-	rules    llm.Rules
-	dst      []byte
-	warnings []string
-	names    map[string]string // of tools, by the ids of their calls
-	open     []string          // ids of the last turn's calls, which want results
+	dialect.Notes
+	target dialect.Target
+	rules  llm.Rules
+	dst    []byte
+	names  map[string]string // of tools, by the ids of their calls
+	open   []string          // ids of the last turn's calls, which want results
 }
 
-// warn records something that was left out or changed, once.
-func (e *requestEncoder) warn(field, reason string) {
-	if w := field + ": " + reason; !slices.Contains(e.warnings, w) {
-		e.warnings = append(e.warnings, w)
-	}
-}
-
-// place names a part in the client's body.
-func (e *requestEncoder) place(p *llm.Part) string {
-	if at := bytes.Index(e.req.Body.Raw, p.Raw); at > 0 {
-		if path := jsonx.PathAt(e.req.Body.Raw, at); path != "" {
-			return path
-		}
-	}
-	return "messages"
-}
+// api is what refusals and warnings call the receiver.
+const api = "the Gemini API"
 
 func (e *requestEncoder) request() error {
-	r := e.req
+	r := e.Request
 	if err := e.checkExtra(); err != nil {
 		return err
 	}
 	turns, system := turnsOf(r), r.System
 	if len(turns) == 0 {
 		turns, system = []turn{{llm.RoleUser, r.System}}, nil
-		e.warn("messages", "the instructions were sent as the user's: the API wants a message")
+		e.Warn("messages", "the instructions were sent as the user's: the API wants a message")
 	}
 	e.dst = append(make([]byte, 0, len(r.Body.Raw)+512), `{"contents":[`...)
 	for i, t := range turns {
@@ -118,7 +101,7 @@ func (e *requestEncoder) system(parts []llm.Part) error {
 		e.cache(p.Cache)
 		switch {
 		case p.Kind != llm.PartText:
-			return e.refuse(p, "in instructions")
+			return e.Refuse(p, "in instructions")
 		case p.Text == "":
 			continue
 		case first:
@@ -141,13 +124,19 @@ func (e *requestEncoder) generation() error {
 	e.dst = append(e.dst, `,"generationConfig":{`...)
 	empty := len(e.dst)
 	e.sampling()
-	r := e.req
+	r := e.Request
 	if r.N > 1 {
 		e.value("candidateCount", strconv.FormatInt(r.N, 10))
 	}
+	if r.Logprobs {
+		e.value("responseLogprobs", "true")
+		if r.TopLogprobs > 0 {
+			e.value("logprobs", strconv.FormatInt(r.TopLogprobs, 10))
+		}
+	}
 	const most = 5
 	if len(r.Stop) > most {
-		return llm.Unsupported(e.clientName("stop"), "the Gemini API takes at most %d stop sequences", most)
+		return llm.Unsupported(e.Name("stop"), "the Gemini API takes at most %d stop sequences", most)
 	}
 	if len(r.Stop) > 0 {
 		e.key("stopSequences")
@@ -183,21 +172,21 @@ func (e *requestEncoder) value(name, value string) {
 
 // sampling writes the numbers as far as the model takes them.
 func (e *requestEncoder) sampling() {
-	for _, s := range settings(e.req) {
+	for _, s := range settings(e.Request) {
 		if s.value == "" {
 			continue
 		}
-		field := e.clientName(snake(s.name))
+		field := snake(s.name)
 		switch s.name {
 		case "temperature", "topP", "topK":
 			if e.rules.NoSampling {
-				e.warn(field, "left out: the model does not take it")
+				e.Warn(field, "left out: the model does not take it")
 				continue
 			}
 		case "frequencyPenalty", "presencePenalty":
 			if e.rules.NoPenalties {
 				if n, _ := strconv.ParseFloat(s.value, 64); n != 0 {
-					e.warn(field, "left out: the model does not take it")
+					e.Warn(field, "left out: the model does not take it")
 				}
 				continue
 			}
@@ -207,12 +196,12 @@ func (e *requestEncoder) sampling() {
 }
 
 func (e *requestEncoder) answerFormat() error {
-	f := e.req.Format
+	f := e.Request.Format
 	if f == nil || f.Kind == llm.FormatText {
 		return nil
 	}
-	if e.rules.SchemaOrTools && len(e.req.Tools) > 0 {
-		return llm.Unsupported(e.clientName("format"), "the model %s takes tools or structured output, not both", e.target.Model)
+	if e.rules.SchemaOrTools && len(e.Request.Tools) > 0 {
+		return llm.Unsupported(e.Name("response_format"), "the model %s takes tools or structured output, not both", e.target.Model)
 	}
 	e.value("responseMimeType", `"application/json"`)
 	if f.Kind != llm.FormatSchema || f.Schema == nil {
@@ -220,7 +209,7 @@ func (e *requestEncoder) answerFormat() error {
 	}
 	schema, err := withoutConst(f.Schema)
 	if err != nil {
-		return llm.Invalid(e.clientName("format"), "must be a JSON Schema")
+		return llm.Invalid(e.Name("response_format"), "must be a JSON Schema")
 	}
 	e.value("responseJsonSchema", string(schema))
 	return nil
@@ -232,13 +221,13 @@ var serviceTiers = map[string]string{
 }
 
 func (e *requestEncoder) serviceTier() {
-	asked := e.req.ServiceTier
+	asked := e.Request.ServiceTier
 	if asked == "" || asked == "auto" {
 		return
 	}
 	tier := serviceTiers[asked]
 	if tier == "" {
-		e.warn("service_tier", "left out: the API has no tier like it")
+		e.Warn("service_tier", "left out: the API has no tier like it")
 		return
 	}
 	e.dst = fmt.Appendf(e.dst, `,"serviceTier":"%s"`, tier)

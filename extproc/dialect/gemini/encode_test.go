@@ -96,7 +96,7 @@ func TestRequestsOfOthers(t *testing.T) {
 			want: `{"contents":[{"role":"user","parts":[{"text":"a"}]}],"generationConfig":{"responseMimeType":"application/json","responseJsonSchema":` +
 				`{"$defs":{"const":{"enum":[1]}},"properties":{"const":{"enum":["x"],"type":"string"},"a":{"anyOf":[{"enum":["x"]}],"default":{"const":2}}}}}}`},
 		{name: "a schema and tools", r: llm.Request{Messages: []llm.Message{user(text("a"))}, Format: &llm.Format{Kind: llm.FormatJSON}, Tools: []llm.Tool{{Name: "f"}}}, rules: llm.Rules{SchemaOrTools: true},
-			want: "format: the model m takes tools or structured output"},
+			want: "response_format: the model m takes tools or structured output"},
 		{name: "tools", r: llm.Request{Messages: []llm.Message{user(text("a"))}, SerialTools: true, ToolChoice: llm.ToolChoice{Mode: llm.ToolNamed, Name: "f"},
 			Tools: []llm.Tool{{Name: "f", Description: "d", Schema: []byte(`{"properties":{}}`)}, {Name: "g", Schema: []byte(`{}`)}}},
 			want:  `{"contents":[{"role":"user","parts":[{"text":"a"}]}],"tools":[{"functionDeclarations":[{"name":"f","description":"d","parametersJsonSchema":{"properties":{},"type":"object"}},{"name":"g"}]}],"toolConfig":{"functionCallingConfig":{"mode":"ANY","allowedFunctionNames":["f"]}}}`,
@@ -176,31 +176,6 @@ func TestThinking(t *testing.T) {
 		}
 		if got := string(body.GenerationConfig.ThinkingConfig); got != c.want || len(w.Warnings) != c.warns {
 			t.Errorf("%+v: got %s %q, want %s", c.r, got, w.Warnings, c.want)
-		}
-	}
-}
-
-// Every member without a counterpart is refused or warned about, unless it asks
-// for nothing.
-func TestCrossings(t *testing.T) {
-	for name, c := range crossings {
-		for _, value := range []string{`{"x":1}`, "null", c.idle} {
-			if value == "" {
-				continue
-			}
-			raw := []byte(value)
-			r := &llm.Request{Op: llm.OpChat, Dialect: "another", Body: llm.Body{Raw: raw}, Messages: []llm.Message{user(text("a"))},
-				Extra: []llm.Member{{Name: name, Value: llm.Span{End: len(raw)}}}}
-			w, err := New().EncodeRequest(r, dialect.Target{Model: "m"})
-			var e *llm.Error
-			switch idle := value != `{"x":1}`; {
-			case idle && (err != nil || len(w.Warnings) > 0):
-				t.Errorf("%s: %s: got %v, %v", name, value, w, err)
-			case !idle && c.refuse && (!errors.As(err, &e) || e.Param != name || e.Code != llm.CodeUnsupported):
-				t.Errorf("%s: got %v", name, err)
-			case !idle && !c.refuse && (err != nil || len(w.Warnings) != 1 || !strings.HasPrefix(w.Warnings[0], name+": ")):
-				t.Errorf("%s: got %v, %v", name, w, err)
-			}
 		}
 	}
 }

@@ -13,7 +13,7 @@ const maxToolName = 64
 
 // tools writes the functions that the model may call, and how free it is to.
 func (e *requestEncoder) tools() error {
-	r := e.req
+	r := e.Request
 	n := 0
 	for i, t := range r.Tools {
 		if r.ToolChoice.Allowed != nil && !slices.Contains(r.ToolChoice.Allowed, t.Name) {
@@ -32,7 +32,7 @@ func (e *requestEncoder) tools() error {
 	}
 	e.dst = append(e.dst, "]}]"...)
 	if r.SerialTools {
-		e.warn("parallel_tool_calls", "left out: the API has no such control")
+		e.Warn("parallel_tool_calls", "left out: the API has no such control")
 	}
 	return e.toolChoice()
 }
@@ -59,7 +59,7 @@ func (e *requestEncoder) tool(field string, t llm.Tool) error {
 		e.value("parametersJsonSchema", string(schema))
 	}
 	if t.Strict != nil && *t.Strict {
-		e.warn("tools.strict", "left out: the API has no such control for one tool")
+		e.Warn("tools.strict", "left out: the API has no such control for one tool")
 	}
 	e.dst = append(e.dst, '}')
 	return nil
@@ -105,7 +105,7 @@ func parameters(schema []byte) ([]byte, error) {
 }
 
 func (e *requestEncoder) toolChoice() error {
-	c := e.req.ToolChoice
+	c := e.Request.ToolChoice
 	if c.Mode == "" {
 		return nil
 	}

@@ -13,26 +13,26 @@ import (
 func (e *requestEncoder) media(p *llm.Part) error {
 	m := p.Media
 	if m.Detail != "" && m.Detail != "auto" {
-		e.warn("image_url.detail", "left out: the API has no levels of detail for one image")
+		e.Warn("image_url.detail", "left out: the API has no levels of detail for one image")
 	}
 	kind := mediaType(p.Kind, &m)
 	switch {
 	case m.Data != "" && kind == "":
-		return llm.Invalid(e.place(p), "has no media type, which the Gemini API demands")
+		return llm.Invalid(e.Place(p.Raw, "messages"), "has no media type, which the Gemini API demands")
 	case m.Data != "":
 		e.link(`{"inlineData":{"mimeType":`, kind, "data", m.Data)
 	case strings.HasPrefix(m.FileID, uploads):
 		e.link(`{"fileData":{"mimeType":`, kind, "fileUri", m.FileID)
 	case m.FileID != "":
-		return llm.Unsupported(e.place(p), "a file that was uploaded to another provider cannot be sent")
+		return llm.Unsupported(e.Place(p.Raw, "messages"), "a file that was uploaded to another provider cannot be sent")
 	case m.URL != "" && kind == "":
-		return llm.Unsupported(e.place(p), "the Gemini API wants the media type of a link, and its name does not tell")
+		return llm.Unsupported(e.Place(p.Raw, "messages"), "the Gemini API wants the media type of a link, and its name does not tell")
 	case strings.HasPrefix(m.URL, "https://"), strings.HasPrefix(m.URL, "http://"), strings.HasPrefix(m.URL, "gs://"):
 		e.link(`{"fileData":{"mimeType":`, kind, "fileUri", m.URL)
 	case m.URL != "":
-		return llm.Invalid(e.place(p), "the URL of an image or file must begin with https:// or data:")
+		return llm.Invalid(e.Place(p.Raw, "messages"), "the URL of an image or file must begin with https:// or data:")
 	default:
-		return llm.Invalid(e.place(p), "an image or file has no content")
+		return llm.Invalid(e.Place(p.Raw, "messages"), "an image or file has no content")
 	}
 	return nil
 }

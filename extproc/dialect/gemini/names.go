@@ -18,7 +18,7 @@ var multiword = []string{
 	"functionDeclarations", "parametersJsonSchema", "responseJsonSchema", "responseSchema", "responseMimeType",
 	"functionCallingConfig", "allowedFunctionNames",
 	"topP", "topK", "candidateCount", "maxOutputTokens", "stopSequences", "presencePenalty", "frequencyPenalty",
-	"thinkingConfig", "includeThoughts", "thinkingBudget", "thinkingLevel", "responseModalities",
+	"responseLogprobs", "thinkingConfig", "includeThoughts", "thinkingBudget", "thinkingLevel", "responseModalities",
 	"minItems", "maxItems", "minLength", "maxLength", "minProperties", "maxProperties", "anyOf", "propertyOrdering",
 }
 

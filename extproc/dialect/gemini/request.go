@@ -119,6 +119,10 @@ func (d *requestDecoder) generation(name string) (err error) {
 		r.FrequencyPenalty, err = d.numeral()
 	case "seed":
 		r.Seed, err = d.numeral()
+	case "responseLogprobs":
+		r.Logprobs, err = d.Bool()
+	case "logprobs":
+		r.TopLogprobs, err = d.count()
 	case "candidateCount":
 		r.N, err = d.count()
 	case "maxOutputTokens":

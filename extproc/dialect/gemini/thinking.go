@@ -24,22 +24,22 @@ const leastBudget = 128
 // thinking says how the model shall think, by its rules: newer models are told
 // a level, older ones a budget.
 func (e *requestEncoder) thinking() {
-	r := e.req.Reasoning
+	r := e.Request.Reasoning
 	if r == nil {
 		return
 	}
-	field := e.clientName("reasoning")
+	const field = "reasoning_effort"
 	off := r.Mode == "disabled" || r.Effort == "none"
 	switch {
 	case !off && r.Mode == "" && r.Effort == "" && r.Budget == 0:
 		return
 	case !e.rules.Reasons && !e.rules.Adaptive:
 		if !off {
-			e.warn(field, "left out: the model does not think")
+			e.Warn(field, "left out: the model does not think")
 		}
 		return
 	case off && (e.rules.NoThinkingOff || e.rules.Adaptive):
-		e.warn(field, "the model's thinking cannot be switched off; it was told to think little")
+		e.Warn(field, "the model's thinking cannot be switched off; it was told to think little")
 	}
 	e.key("thinkingConfig")
 	e.dst = append(e.dst, '{')
@@ -62,7 +62,7 @@ func (e *requestEncoder) level(r *llm.Reasoning, off bool) {
 	case off:
 		level = "minimal"
 	case r.Effort == "xhigh" || r.Effort == "max":
-		e.warn(e.clientName("reasoning"), "became high, the highest level of the API")
+		e.Warn("reasoning_effort", "became high, the highest level of the API")
 	case level == "" && r.Budget > 0:
 		level = "high"
 		for _, l := range [...]string{"medium", "low"} {
@@ -70,7 +70,7 @@ func (e *requestEncoder) level(r *llm.Reasoning, off bool) {
 				level = l
 			}
 		}
-		e.warn(e.clientName("reasoning"), "the budget became the level "+level)
+		e.Warn("reasoning_effort", "the budget became the level "+level)
 	}
 	if level == "minimal" && e.rules.NoThinkingOff {
 		level = "low"
@@ -96,8 +96,8 @@ func (e *requestEncoder) budget(r *llm.Reasoning, off bool) {
 	if e.rules.MaxBudget > 0 {
 		n = min(n, e.rules.MaxBudget)
 	}
-	if e.req.MaxTokens > 0 && n >= e.req.MaxTokens {
-		n = e.req.MaxTokens * 3 / 4
+	if e.Request.MaxTokens > 0 && n >= e.Request.MaxTokens {
+		n = e.Request.MaxTokens * 3 / 4
 	}
 	e.value("thinkingBudget", strconv.FormatInt(n, 10))
 }

@@ -90,7 +90,7 @@ func (e *requestEncoder) part(p *llm.Part) error {
 	case llm.PartImage, llm.PartAudio, llm.PartFile:
 		return e.media(p)
 	}
-	return e.refuse(p, "")
+	return e.Refuse(p, "")
 }
 
 // text writes a text, which may stand empty to hold a signature only.
@@ -131,14 +131,14 @@ func (e *requestEncoder) model(parts []llm.Part) error {
 				signature := ours(p.Signature)
 				switch {
 				case signature == "":
-					e.warn("messages.reasoning", "left out: the API takes back only reasoning that Google has signed")
+					e.Warn("messages.reasoning", "left out: the API takes back only reasoning that Google has signed")
 				case p.Text == "" && i+1 < len(parts) && parts[i+1].Kind == llm.PartToolCall && parts[i+1].Signature == "":
 					carried = signature
 				default:
 					e.text(p.Text, p.Text != "", signature)
 				}
 			case llm.PartRedacted:
-				e.warn("messages.reasoning", "left out: only its own provider can read it")
+				e.Warn("messages.reasoning", "left out: only its own provider can read it")
 			case llm.PartToolCall:
 				signature := ours(p.Signature)
 				if signature == "" {
@@ -161,7 +161,7 @@ func (e *requestEncoder) model(parts []llm.Part) error {
 func (e *requestEncoder) call(p *llm.Part, signature string) {
 	args, ok := dialect.ArgumentsObject(p.Text)
 	if !ok {
-		e.warn("messages.tool_calls", "arguments that are no JSON object were sent as the text that they are")
+		e.Warn("messages.tool_calls", "arguments that are no JSON object were sent as the text that they are")
 	}
 	e.names[p.ID] = p.Name
 	e.open = append(e.open, p.ID)
@@ -200,7 +200,7 @@ func (e *requestEncoder) results(parts []llm.Part) (rest []llm.Part, err error) 
 		for _, id := range append(e.open, order...) {
 			p := byID[id]
 			if p == nil {
-				e.warn("messages", "a tool call without a result got one that says so")
+				e.Warn("messages", "a tool call without a result got one that says so")
 				p = &llm.Part{ID: id, IsError: true, Parts: []llm.Part{{Text: "the call was not answered"}}}
 			}
 			more, err := e.result(p)
@@ -223,7 +223,7 @@ func (e *requestEncoder) result(p *llm.Part) (media []llm.Part, err error) {
 		name = p.Name
 	}
 	if name == "" {
-		return nil, llm.Invalid(e.place(p), "is the result of a tool call that the conversation does not hold")
+		return nil, llm.Invalid(e.Place(p.Raw, "messages"), "is the result of a tool call that the conversation does not hold")
 	}
 	var text strings.Builder
 	for i := range p.Parts {
@@ -233,7 +233,7 @@ func (e *requestEncoder) result(p *llm.Part) (media []llm.Part, err error) {
 		case llm.PartImage, llm.PartAudio, llm.PartFile:
 			media = append(media, *q)
 		default:
-			return nil, e.refuse(q, "in a tool result")
+			return nil, e.Refuse(q, "in a tool result")
 		}
 	}
 	if text.Len() == 0 && len(media) > 0 {
@@ -266,21 +266,9 @@ func appendResult(dst []byte, text string, isError bool) []byte {
 	return append(jsonx.AppendString(append(dst, key...), text), '}')
 }
 
-// refuse is the error that a part cannot be expressed.
-func (e *requestEncoder) refuse(p *llm.Part, where string) error {
-	what := map[llm.PartKind]string{
-		llm.PartImage: "an image", llm.PartAudio: "sound", llm.PartFile: "a file", llm.PartToolCall: "a tool call",
-		llm.PartToolResult: "a tool result", llm.PartReasoning: "reasoning", llm.PartRedacted: "reasoning",
-	}[p.Kind]
-	if what == "" {
-		what = "content of type " + p.Type
-	}
-	return llm.Unsupported(e.place(p), "the Gemini API cannot express %s", strings.TrimSpace(what+" "+where))
-}
-
 // cache says that a mark was left out.
 func (e *requestEncoder) cache(c *llm.Cache) {
 	if c != nil {
-		e.warn("cache_control", "left out: prompts are cached without marks")
+		e.Warn("cache_control", "left out: prompts are cached without marks")
 	}
 }

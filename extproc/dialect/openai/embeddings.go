@@ -89,7 +89,7 @@ func (a *answer) data() error {
 
 // embeddings writes a request for embeddings from its canonical form.
 func (w *writer) embeddings() (*dialect.Wire, error) {
-	if len(w.req.Inputs) == 0 {
+	if len(w.Request.Inputs) == 0 {
 		return nil, llm.Unsupported("input", "only texts are translated, not tokens")
 	}
 	w.dst = append(w.dst, `{"model":`...)
@@ -98,13 +98,13 @@ func (w *writer) embeddings() (*dialect.Wire, error) {
 		return nil, err
 	}
 	w.key("input")
-	for i, p := range w.req.Inputs {
+	for i, p := range w.Request.Inputs {
 		w.dst = jsonx.AppendString(append(w.dst, "[,"[min(i, 1)]), p.Text)
 	}
 	w.dst = append(w.dst, ']')
-	if n := w.req.Dimensions; n > 0 {
+	if n := w.Request.Dimensions; n > 0 {
 		w.key("dimensions")
 		w.dst = strconv.AppendInt(w.dst, n, 10)
 	}
-	return &dialect.Wire{Path: embeddingsPath, Body: append(w.dst, '}'), Warnings: w.warnings}, nil
+	return &dialect.Wire{Path: embeddingsPath, Body: append(w.dst, '}'), Warnings: w.Warnings}, nil
 }

@@ -166,8 +166,7 @@ func (in *reading) thought(p *llm.Part) error {
 }
 
 // cache reads a mark of either kind: cache_control, which OpenRouter and others
-// took from Anthropic, or prompt_cache_breakpoint, whose lifetimes become the
-// nearest ones of the vocabulary.
+// took from Anthropic, or prompt_cache_breakpoint.
 func (in *reading) cache() (*llm.Cache, error) {
 	if in.Null() {
 		return nil, nil
@@ -186,11 +185,5 @@ func (in *reading) cache() (*llm.Cache, error) {
 		}
 		return err
 	})
-	switch c.TTL {
-	case "30m":
-		c.TTL = "5m"
-	case "12h":
-		c.TTL = "1h"
-	}
 	return c, err
 }

@@ -1,7 +1,6 @@
 package openai
 
 import (
-	"bytes"
 	"errors"
 	"slices"
 	"strings"
@@ -214,36 +213,6 @@ func TestCrossingRefusals(t *testing.T) {
 		if !errors.As(err, &got) || got.Status != 400 || got.Code != llm.CodeUnsupported || got.Param != tt.param {
 			t.Errorf("%s: got %v", tt.param, err)
 		}
-	}
-}
-
-// Every member without a canonical field is refused or warned about.
-func TestCrossingOfMembers(t *testing.T) {
-	for name, c := range crossings {
-		for value, idle := range map[string]bool{`{"x":1}`: false, c.idle: true, "null": true} {
-			if value == "" {
-				continue
-			}
-			r := foreign(func(r *llm.Request) {
-				r.Body.Raw = []byte(value)
-				r.Extra = []llm.Member{{Name: strings.ReplaceAll(name, "[]", "[2]"), Value: llm.Span{End: len(value)}}}
-			})
-			w, err := New().EncodeRequest(r, dialect.Target{Model: "m"})
-			switch {
-			case idle && (err != nil || len(w.Warnings) > 0),
-				!idle && c.refuse && err == nil,
-				!idle && c.as != "" && (err != nil || len(w.Warnings) > 0 || !bytes.Contains(w.Body, []byte(`"`+c.as+`":{"x":1}`))),
-				!idle && !c.refuse && c.as == "" && (err != nil || len(w.Warnings) != 1 || !strings.HasSuffix(w.Warnings[0], c.reason)):
-				t.Errorf("%s: %s: got %+v, %v", name, value, w, err)
-			}
-		}
-	}
-	r := foreign(func(r *llm.Request) {
-		r.Body.Raw, r.Extra = []byte("1"), []llm.Member{{Name: "brand_new", Value: llm.Span{End: 1}}}
-	})
-	w, err := New().EncodeRequest(r, dialect.Target{Model: "m"})
-	if err != nil || !slices.Equal(w.Warnings, []string{"brand_new: left out: Chat Completions does not know it"}) {
-		t.Errorf("got %+v, %v", w, err)
 	}
 }
 

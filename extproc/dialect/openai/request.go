@@ -105,6 +105,10 @@ func (in *reading) chatMember(name []byte) (err error) {
 		}
 	case "service_tier":
 		q.ServiceTier, err = in.String()
+	case "logprobs":
+		q.Logprobs, err = in.Bool()
+	case "top_logprobs":
+		q.TopLogprobs, err = in.count(0)
 	default:
 		return in.samplingMember(name)
 	}

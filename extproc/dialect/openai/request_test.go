@@ -206,7 +206,7 @@ func TestRequestMembers(t *testing.T) {
 		{"thinking", `"thinking":{"type":"enabled","budget_tokens":2048}`, llm.Reasoning{Mode: "enabled", Budget: 2048}, func(r *llm.Request) any { return *r.Reasoning }},
 		{"OpenRouter's reasoning", `"reasoning":{"effort":"low","enabled":true}`, llm.Reasoning{Mode: "enabled", Effort: "low"}, func(r *llm.Request) any { return *r.Reasoning }},
 		{"user", `"user":"u","safety_identifier":"s"`, "s", func(r *llm.Request) any { return r.User }},
-		{"unknown members", `"logprobs":true,"top_k":4,"min_p":0.1`, []string{"logprobs", "min_p"}, extras},
+		{"unknown members", `"logit_bias":{},"top_k":4,"min_p":0.1`, []string{"logit_bias", "min_p"}, extras},
 		{"unknown nested members", `"stream_options":{"include_obfuscation":false},"response_format":{"type":"grammar"}`,
 			[]string{"stream_options.include_obfuscation", "response_format"}, extras},
 		{"a tool of another kind", `"tools":[{"type":"custom","custom":{"name":"f"}}]`,

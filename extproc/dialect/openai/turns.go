@@ -16,13 +16,13 @@ import (
 func (w *writer) messages() error {
 	w.key("messages")
 	w.dst = append(w.dst, '[')
-	if len(w.req.System) > 0 {
-		if err := w.instructions("system", w.req.System); err != nil {
+	if len(w.Request.System) > 0 {
+		if err := w.instructions("system", w.Request.System); err != nil {
 			return err
 		}
 	}
-	last := len(w.req.Messages) - 1
-	for i, m := range w.req.Messages {
+	last := len(w.Request.Messages) - 1
+	for i, m := range w.Request.Messages {
 		field := fmt.Sprintf("messages[%d]", i)
 		var err error
 		switch m.Role {
@@ -48,13 +48,13 @@ func (w *writer) messages() error {
 // items are other than the messages that they became.
 func (w *writer) named(err error, parts []llm.Part) error {
 	var e *llm.Error
-	if w.req.Dialect != llm.Responses || !errors.As(err, &e) {
+	if w.Request.Dialect != llm.Responses || !errors.As(err, &e) {
 		return err
 	}
 	e.Param = "input"
 	for i := range parts {
-		if at := bytes.Index(w.req.Body.Raw, parts[i].Raw); parts[i].Kind == llm.PartOther && at > 0 {
-			e.Param = jsonx.PathAt(w.req.Body.Raw, at)
+		if at := bytes.Index(w.Request.Body.Raw, parts[i].Raw); parts[i].Kind == llm.PartOther && at > 0 {
+			e.Param = jsonx.PathAt(w.Request.Body.Raw, at)
 			break
 		}
 	}
@@ -101,7 +101,8 @@ func hasContent(p llm.Part) bool { return p.Kind != llm.PartText || p.Text != ""
 
 func (w *writer) content(field string, parts []llm.Part) error {
 	w.key("content")
-	if len(parts) == 1 && parts[0].Kind == llm.PartText {
+	marked := w.target.Rules.CacheMarks && parts[0].Cache != nil
+	if len(parts) == 1 && parts[0].Kind == llm.PartText && !marked {
 		w.cache(parts[0].Cache)
 		w.dst = jsonx.AppendString(w.dst, parts[0].Text)
 		return nil
@@ -123,7 +124,14 @@ func (w *writer) content(field string, parts []llm.Part) error {
 }
 
 func (w *writer) part(field string, p *llm.Part) error {
-	w.cache(p.Cache)
+	if err := w.unmarked(field, p); err != nil {
+		return err
+	}
+	w.mark(p.Cache)
+	return nil
+}
+
+func (w *writer) unmarked(field string, p *llm.Part) error {
 	switch p.Kind {
 	case llm.PartText, llm.PartRefusal:
 		w.dst = append(w.dst, `{"type":"text","text":`...)
@@ -277,7 +285,7 @@ func (w *writer) assistant(field string, m llm.Message) error {
 		case llm.PartReasoning:
 			thoughts.WriteString(p.Text)
 		case llm.PartRedacted:
-			w.warn(w.clientName("messages.redacted_thinking"), "left out: only its own provider can read it")
+			w.Warn("messages.reasoning", "left out: only its own provider can read it")
 		case llm.PartToolCall:
 			calls = append(calls, *p)
 		default:
@@ -286,7 +294,7 @@ func (w *writer) assistant(field string, m llm.Message) error {
 	}
 	member := w.target.Rules.ReasoningField
 	if thoughts.Len() > 0 && member == "" {
-		w.warn(w.clientName("messages.thinking"), "left out: the target takes no reasoning back")
+		w.Warn("messages.reasoning", "left out: the target takes no reasoning back")
 	}
 	if text.Len() == 0 && len(calls) == 0 {
 		return nil

@@ -2,7 +2,6 @@ package openai
 
 import (
 	"fmt"
-	"slices"
 	"strconv"
 
 	"github.com/attache-gateway/attache/extproc/dialect"
@@ -12,16 +11,17 @@ import (
 
 // writer writes the canonical form of another dialect's request.
 type writer struct {
-	dst      []byte
-	req      *llm.Request
-	target   dialect.Target
-	warnings []string
+	dialect.Notes
+	dst    []byte
+	target dialect.Target
+	marks  dialect.Marks
 }
 
 // write writes a request from its canonical form. What Chat Completions cannot
 // say is refused or warned about, see crossings.
 func write(r *llm.Request, t dialect.Target) (*dialect.Wire, error) {
-	w := &writer{req: r, target: t, dst: make([]byte, 0, len(r.Body.Raw)+512)}
+	w := &writer{Notes: dialect.Notes{Request: r, API: api}, target: t, dst: make([]byte, 0, len(r.Body.Raw)+512)}
+	w.marks = dialect.NewMarks(&w.Notes, false)
 	switch r.Op {
 	case llm.OpChat:
 	case llm.OpEmbeddings:
@@ -37,14 +37,7 @@ func write(r *llm.Request, t dialect.Target) (*dialect.Wire, error) {
 		}
 	}
 	w.stream()
-	return &dialect.Wire{Path: chatPath, Body: append(w.dst, '}'), Warnings: w.warnings}, nil
-}
-
-// warn notes once what was left out of a field.
-func (w *writer) warn(field, reason string) {
-	if s := field + ": " + reason; !slices.Contains(w.warnings, s) {
-		w.warnings = append(w.warnings, s)
-	}
+	return &dialect.Wire{Path: chatPath, Body: append(w.dst, '}'), Warnings: w.Warnings}, nil
 }
 
 // key begins a member of the request.
@@ -59,7 +52,7 @@ func (w *writer) text(name, value string) {
 }
 
 func (w *writer) limits() error {
-	r := w.req
+	r := w.Request
 	if r.MaxTokens > 0 {
 		field := w.target.Rules.MaxTokensField
 		if field == "" {
@@ -74,7 +67,7 @@ func (w *writer) limits() error {
 	}
 	const most = 4
 	if len(r.Stop) > most {
-		return llm.Unsupported(w.clientName("stop"), "Chat Completions takes at most %d stop sequences", most)
+		return llm.Unsupported(w.Name("stop"), "Chat Completions takes at most %d stop sequences", most)
 	}
 	if len(r.Stop) > 0 {
 		w.key("stop")
@@ -88,7 +81,7 @@ func (w *writer) limits() error {
 }
 
 func (w *writer) sampling() error {
-	r, refused := w.req, w.target.Rules.NoSampling
+	r, refused := w.Request, w.target.Rules.NoSampling
 	for _, f := range []struct {
 		name    string
 		value   llm.Number
@@ -103,20 +96,31 @@ func (w *writer) sampling() error {
 		switch {
 		case f.value == "":
 		case refused && f.refused != "":
-			w.warn(w.clientName(f.name), "left out: "+f.refused)
+			w.Warn(f.name, "left out: "+f.refused)
 		default:
 			w.key(f.name)
 			w.dst = append(w.dst, f.value...)
 		}
 	}
+	switch {
+	case !r.Logprobs:
+	case refused:
+		w.Warn("logprobs", "left out: the model reports no probabilities")
+	default:
+		w.dst = append(w.dst, `,"logprobs":true`...)
+		if r.TopLogprobs > 0 {
+			w.key("top_logprobs")
+			w.dst = strconv.AppendInt(w.dst, r.TopLogprobs, 10)
+		}
+	}
 	if r.TopK != "" {
-		w.warn(w.clientName("top_k"), "left out: Chat Completions has no such control")
+		w.Warn("top_k", "left out: Chat Completions has no such control")
 	}
 	return nil
 }
 
 func (w *writer) format() error {
-	f := w.req.Format
+	f := w.Request.Format
 	if f == nil || f.Kind == llm.FormatText {
 		return nil
 	}
@@ -150,21 +154,21 @@ func (w *writer) strict(is *bool) {
 }
 
 func (w *writer) reasoning() error {
-	r := w.req.Reasoning
+	r := w.Request.Reasoning
 	if r == nil {
 		return nil
 	}
-	name, level := w.clientName("reasoning"), r.Level()
+	level := r.Level()
 	switch {
 	case !w.target.Rules.Reasons:
 		if level != "none" {
-			w.warn(name, "left out: the model does not reason")
+			w.Warn("reasoning_effort", "left out: the model does not reason")
 		}
 	case level == "none" && w.target.Rules.NoThinkingOff:
-		w.warn(name, "left out: the model cannot be kept from reasoning")
+		w.Warn("reasoning_effort", "left out: the model cannot be kept from reasoning")
 	case level != "":
 		if r.Budget > 0 {
-			w.warn(name+".budget_tokens", fmt.Sprintf("became the effort %s", level))
+			w.Warn("reasoning_budget", "became the effort "+level)
 		}
 		w.text("reasoning_effort", level)
 	}
@@ -175,17 +179,17 @@ func (w *writer) reasoning() error {
 const maxUser = 128
 
 func (w *writer) labels() error {
-	switch user := w.req.User; {
+	switch user := w.Request.User; {
 	case len(user) > maxUser:
-		w.warn(w.clientName("user"), "left out: it is longer than 128 bytes")
+		w.Warn("user", "left out: it is longer than 128 bytes")
 	case user != "":
 		w.text("safety_identifier", user)
 	}
-	if tier := w.req.ServiceTier; tier != "" {
+	if tier := w.Request.ServiceTier; tier != "" {
 		if ours := serviceTiers[tier]; ours != "" {
 			w.text("service_tier", ours)
 		} else {
-			w.warn("service_tier", "left out: there is no tier like it")
+			w.Warn("service_tier", "left out: there is no tier like it")
 		}
 	}
 	return nil
@@ -193,7 +197,7 @@ func (w *writer) labels() error {
 
 // stream asks for usage always: other dialects report it without being asked.
 func (w *writer) stream() {
-	if !w.req.Stream {
+	if !w.Request.Stream {
 		return
 	}
 	w.dst = append(w.dst, `,"stream":true`...)
@@ -205,7 +209,7 @@ func (w *writer) stream() {
 // tools writes the tools and how free the model is to call them. Without tools
 // the format takes no choice of them.
 func (w *writer) tools() error {
-	r := w.req
+	r := w.Request
 	if len(r.Tools) == 0 {
 		return nil
 	}
@@ -234,7 +238,7 @@ func (w *writer) tools() error {
 }
 
 func (w *writer) toolChoice() error {
-	c := w.req.ToolChoice
+	c := w.Request.ToolChoice
 	if c.Mode == "" && c.Allowed == nil {
 		return nil
 	}
@@ -270,9 +274,20 @@ func (w *writer) namedTool(name string) {
 	w.dst = append(jsonx.AppendString(w.dst, name), "}}"...)
 }
 
-// cache says that a mark was left out.
+// cache says that a mark was left out, where none can be.
 func (w *writer) cache(c *llm.Cache) {
 	if c != nil {
-		w.warn(w.clientName("cache_control"), crossings["cache_control"].reason)
+		w.Warn("cache_control", "left out: prompts are cached without marks there")
+	}
+}
+
+// mark puts a cache mark into the part just written, if the model takes them.
+func (w *writer) mark(c *llm.Cache) {
+	switch {
+	case c == nil:
+	case w.target.Rules.CacheMarks:
+		w.dst = append(dialect.AppendBreakpoint(w.dst[:len(w.dst)-1], w.marks.Next(c)), '}')
+	default:
+		w.cache(c)
 	}
 }

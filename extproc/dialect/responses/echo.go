@@ -3,6 +3,7 @@ package responses
 import (
 	"strconv"
 
+	"github.com/attache-gateway/attache/extproc/dialect"
 	"github.com/attache-gateway/attache/extproc/dialect/jsonx"
 	"github.com/attache-gateway/attache/extproc/llm"
 )
@@ -10,7 +11,7 @@ import (
 // echo returns the members of a response that repeat the request. Instructions
 // and metadata are not among them: they are long, or nobody stores them.
 func echo(r *llm.Request) []byte {
-	w := &writer{req: r}
+	w := &writer{Notes: dialect.Notes{Request: r}}
 	w.dst = append(w.dst, `,"background":false,"instructions":null,"max_output_tokens":`...)
 	if r.MaxTokens > 0 {
 		w.dst = strconv.AppendInt(w.dst, r.MaxTokens, 10)
@@ -55,7 +56,7 @@ func (w *writer) number(name string, n llm.Number) {
 }
 
 func (w *writer) formatEcho() {
-	f := w.req.Format
+	f := w.Request.Format
 	if f == nil {
 		f = &llm.Format{Kind: llm.FormatText}
 	}
@@ -67,7 +68,7 @@ func (w *writer) formatEcho() {
 
 func (w *writer) toolsEcho() {
 	w.dst = append(w.dst, '[')
-	for i, t := range w.req.Tools {
+	for i, t := range w.Request.Tools {
 		if i > 0 {
 			w.dst = append(w.dst, ',')
 		}

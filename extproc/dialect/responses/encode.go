@@ -2,7 +2,6 @@ package responses
 
 import (
 	"fmt"
-	"slices"
 	"strconv"
 
 	"github.com/attache-gateway/attache/extproc/dialect"
@@ -28,10 +27,10 @@ func (d *Dialect) EncodeRequest(r *llm.Request, t dialect.Target) (*dialect.Wire
 
 // writer writes the canonical form of another dialect's request.
 type writer struct {
+	dialect.Notes
 	dst       []byte
-	req       *llm.Request
 	target    dialect.Target
-	warnings  []string
+	marks     dialect.Marks
 	verbosity []byte
 }
 
@@ -39,7 +38,8 @@ type writer struct {
 // say is refused or warned about, see crossings. Nothing is stored: clients of
 // other dialects bring the whole conversation with them.
 func write(r *llm.Request, t dialect.Target) (*dialect.Wire, error) {
-	w := &writer{req: r, target: t, dst: make([]byte, 0, len(r.Body.Raw)+512)}
+	w := &writer{Notes: dialect.Notes{Request: r, API: api}, target: t, dst: make([]byte, 0, len(r.Body.Raw)+512)}
+	w.marks = dialect.NewMarks(&w.Notes, false)
 	w.dst = append(w.dst, `{"model":`...)
 	w.dst = jsonx.AppendString(w.dst, t.Model)
 	for _, step := range []func() error{w.checkExtra, w.input, w.tools, w.limits, w.format, w.reasoning, w.labels} {
@@ -51,14 +51,7 @@ func write(r *llm.Request, t dialect.Target) (*dialect.Wire, error) {
 		w.dst = append(w.dst, `,"stream":true`...)
 	}
 	w.dst = append(w.dst, `,"store":false}`...)
-	return &dialect.Wire{Path: responsesPath, Body: w.dst, Warnings: w.warnings}, nil
-}
-
-// warn notes once what was left out of a field.
-func (w *writer) warn(field, reason string) {
-	if s := field + ": " + reason; !slices.Contains(w.warnings, s) {
-		w.warnings = append(w.warnings, s)
-	}
+	return &dialect.Wire{Path: responsesPath, Body: w.dst, Warnings: w.Warnings}, nil
 }
 
 // key begins a member of the request.
@@ -76,10 +69,10 @@ func (w *writer) text(name, value string) {
 const minTokens = 16
 
 func (w *writer) limits() error {
-	r := w.req
+	r := w.Request
 	if n := r.MaxTokens; n > 0 {
 		if n < minTokens {
-			w.warn(w.clientName("max_tokens"), fmt.Sprintf("became %d, the least that the Responses API takes", minTokens))
+			w.Warn("max_tokens", fmt.Sprintf("became %d, the least that the Responses API takes", minTokens))
 		}
 		w.key("max_output_tokens")
 		w.dst = strconv.AppendInt(w.dst, max(n, minTokens), 10)
@@ -91,7 +84,7 @@ func (w *writer) limits() error {
 		switch {
 		case f.value == "":
 		case w.target.Rules.NoSampling:
-			w.warn(f.name, "left out: the model takes no sampling parameters")
+			w.Warn(f.name, "left out: the model takes no sampling parameters")
 		default:
 			w.key(f.name)
 			w.dst = append(w.dst, f.value...)
@@ -101,7 +94,7 @@ func (w *writer) limits() error {
 }
 
 func (w *writer) format() error {
-	f := w.req.Format
+	f := w.Request.Format
 	if f != nil && f.Kind == llm.FormatText {
 		f = nil
 	}
@@ -149,28 +142,26 @@ func (w *writer) schema(f *llm.Format) {
 // OpenAI gives it to verified organisations only.
 func (w *writer) reasoning() error {
 	rules := w.target.Rules
-	if rules.Reasons {
-		w.dst = append(w.dst, `,"include":["reasoning.encrypted_content"]`...)
-	}
-	r := w.req.Reasoning
+	w.include()
+	r := w.Request.Reasoning
 	if r == nil {
 		return nil
 	}
-	name, level := w.clientName("reasoning"), r.Level()
+	level := r.Level()
 	shown := r.Display == "summarized" || r.Display == "" && (r.Mode == "enabled" || r.Mode == "adaptive")
 	switch {
 	case !rules.Reasons:
 		if level != "none" {
-			w.warn(name, "left out: the model does not reason")
+			w.Warn("reasoning_effort", "left out: the model does not reason")
 		}
 		return nil
 	case level == "none" && rules.NoThinkingOff:
-		w.warn(name, "left out: the model cannot be kept from reasoning")
+		w.Warn("reasoning_effort", "left out: the model cannot be kept from reasoning")
 		return nil
 	case level == "none":
 		shown = false
 	case level != "" && r.Budget > 0:
-		w.warn(name+".budget_tokens", "became the effort "+level)
+		w.Warn("reasoning_budget", "became the effort "+level)
 	}
 	switch {
 	case level != "" && shown:
@@ -183,21 +174,45 @@ func (w *writer) reasoning() error {
 	return nil
 }
 
+// include asks for more in the answer: reasoning to send back, and probabilities.
+func (w *writer) include() {
+	var more []string
+	if w.target.Rules.Reasons {
+		more = append(more, "reasoning.encrypted_content")
+	}
+	if w.Request.Logprobs {
+		more = append(more, "message.output_text.logprobs")
+	}
+	if n := w.Request.TopLogprobs; n > 0 {
+		w.key("top_logprobs")
+		w.dst = strconv.AppendInt(w.dst, n, 10)
+	}
+	for i, what := range more {
+		if i == 0 {
+			w.key("include")
+		}
+		w.dst = jsonx.AppendString(append(w.dst, "[,"[min(i, 1)]), what)
+	}
+	if len(more) > 0 {
+		w.dst = append(w.dst, ']')
+	}
+}
+
 // maxUser is the longest safety_identifier.
 const maxUser = 64
 
 func (w *writer) labels() error {
-	switch user := w.req.User; {
+	switch user := w.Request.User; {
 	case len(user) > maxUser:
-		w.warn(w.clientName("user"), fmt.Sprintf("left out: it is longer than %d bytes", maxUser))
+		w.Warn("user", fmt.Sprintf("left out: it is longer than %d bytes", maxUser))
 	case user != "":
 		w.text("safety_identifier", user)
 	}
-	if tier := w.req.ServiceTier; tier != "" {
+	if tier := w.Request.ServiceTier; tier != "" {
 		if ours := serviceTiers[tier]; ours != "" {
 			w.text("service_tier", ours)
 		} else {
-			w.warn("service_tier", "left out: there is no tier like it")
+			w.Warn("service_tier", "left out: there is no tier like it")
 		}
 	}
 	return nil
@@ -206,7 +221,7 @@ func (w *writer) labels() error {
 // tools writes the tools and how free the model is to call them. Where nothing
 // is said the API would make a schema strict, which changes what it means.
 func (w *writer) tools() error {
-	r := w.req
+	r := w.Request
 	if len(r.Tools) == 0 {
 		return nil
 	}
@@ -235,7 +250,7 @@ func (w *writer) tools() error {
 }
 
 func (w *writer) toolChoice() error {
-	c := w.req.ToolChoice
+	c := w.Request.ToolChoice
 	if c.Mode == "" && c.Allowed == nil {
 		return nil
 	}
@@ -279,6 +294,6 @@ func appendToolChoice(dst []byte, c llm.ToolChoice) []byte {
 // cache says that a mark was left out.
 func (w *writer) cache(c *llm.Cache) {
 	if c != nil {
-		w.warn("cache_control", noMarks)
+		w.Warn("cache_control", noMarks)
 	}
 }

@@ -124,7 +124,7 @@ func (in *reading) link(p *llm.Part) error {
 	return err
 }
 
-// cache reads a mark; its lifetimes become the nearest ones of the vocabulary.
+// cache reads a mark.
 func (in *reading) cache() (*llm.Cache, error) {
 	c := &llm.Cache{}
 	err := in.Object(func(name []byte) (err error) {
@@ -140,11 +140,5 @@ func (in *reading) cache() (*llm.Cache, error) {
 		}
 		return err
 	})
-	switch c.TTL {
-	case "30m":
-		c.TTL = "5m"
-	case "12h":
-		c.TTL = "1h"
-	}
 	return c, err
 }

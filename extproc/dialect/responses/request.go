@@ -96,6 +96,9 @@ func (in *reading) member(name []byte) (err error) {
 		}
 	case "service_tier":
 		q.ServiceTier, err = in.String()
+	case "top_logprobs":
+		q.TopLogprobs, err = in.Int()
+		q.Logprobs = q.Logprobs || q.TopLogprobs > 0
 	default:
 		err = in.unknown()
 	}
@@ -107,7 +110,11 @@ func (in *reading) member(name []byte) (err error) {
 func (in *reading) include(int) error {
 	at := in.place()
 	what, err := in.StringBytes()
-	if err == nil && string(what) != "reasoning.encrypted_content" {
+	switch {
+	case err != nil || string(what) == "reasoning.encrypted_content":
+	case string(what) == "message.output_text.logprobs":
+		in.req.Logprobs = true
+	default:
 		in.note("include", llm.Span{Start: at, End: in.Offset()})
 	}
 	return err

@@ -1,7 +1,6 @@
 package responses
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
@@ -17,13 +16,13 @@ import (
 func (w *writer) input() error {
 	w.key("input")
 	w.dst = append(w.dst, '[')
-	if err := w.message(w.systemRole(), w.req.System); err != nil {
+	if err := w.message(w.systemRole(), w.Request.System); err != nil {
 		return err
 	}
-	last := len(w.req.Messages) - 1
-	for i, m := range w.req.Messages {
+	last := len(w.Request.Messages) - 1
+	for i, m := range w.Request.Messages {
 		if m.Name != "" {
-			w.warn("messages.name", "left out: the Responses API knows no names of speakers")
+			w.Warn("messages.name", "left out: the Responses API knows no names of speakers")
 		}
 		var err error
 		switch m.Role {
@@ -83,7 +82,20 @@ func (w *writer) message(role string, parts []llm.Part) error {
 }
 
 func (w *writer) part(p *llm.Part) error {
-	w.cache(p.Cache)
+	if err := w.unmarked(p); err != nil {
+		return err
+	}
+	switch {
+	case p.Cache == nil:
+	case w.target.Rules.CacheMarks:
+		w.dst = append(dialect.AppendBreakpoint(w.dst[:len(w.dst)-1], w.marks.Next(p.Cache)), '}')
+	default:
+		w.cache(p.Cache)
+	}
+	return nil
+}
+
+func (w *writer) unmarked(p *llm.Part) error {
 	switch p.Kind {
 	case llm.PartText, llm.PartRefusal:
 		w.open(`{"type":"input_text"`)
@@ -95,31 +107,7 @@ func (w *writer) part(p *llm.Part) error {
 	case llm.PartFile:
 		return w.file(p)
 	}
-	return w.refuse(p)
-}
-
-var kindNames = map[llm.PartKind]string{
-	llm.PartImage: "an image", llm.PartAudio: "sound", llm.PartFile: "a file", llm.PartToolCall: "a tool call",
-	llm.PartToolResult: "a tool result", llm.PartReasoning: "reasoning", llm.PartRedacted: "reasoning",
-}
-
-// refuse is the error that a part cannot be expressed where it stands.
-func (w *writer) refuse(p *llm.Part) error {
-	what := kindNames[p.Kind]
-	if what == "" {
-		what = "content of type " + p.Type
-	}
-	return llm.Unsupported(w.place(p), "the Responses API cannot express %s here", what)
-}
-
-// place names a part in the client's body.
-func (w *writer) place(p *llm.Part) string {
-	if at := bytes.Index(w.req.Body.Raw, p.Raw); at > 0 {
-		if path := jsonx.PathAt(w.req.Body.Raw, at); path != "" {
-			return path
-		}
-	}
-	return "messages"
+	return w.Refuse(p, "here")
 }
 
 func (w *writer) image(p *llm.Part) error {
@@ -139,7 +127,7 @@ func (w *writer) image(p *llm.Part) error {
 }
 
 func (w *writer) elsewhere(p *llm.Part) error {
-	return llm.Unsupported(w.place(p), "a file that was uploaded to another provider cannot be sent")
+	return llm.Unsupported(w.Place(p.Raw, "messages"), "a file that was uploaded to another provider cannot be sent")
 }
 
 // link writes a URL, or the bytes as a data URL.
@@ -167,7 +155,7 @@ func (w *writer) file(p *llm.Part) error {
 	case strings.HasPrefix(m.Type, "text/"):
 		text, err := base64.StdEncoding.DecodeString(m.Data)
 		if err != nil {
-			return llm.Invalid(w.place(p), "is not base64")
+			return llm.Invalid(w.Place(p.Raw, "messages"), "is not base64")
 		}
 		return w.part(&llm.Part{Text: string(text)})
 	}
@@ -250,7 +238,7 @@ func (w *writer) assistant(parts []llm.Part) error {
 		case llm.PartReasoning, llm.PartRedacted:
 			w.thought(p)
 		default:
-			return w.refuse(p)
+			return w.Refuse(p, "here")
 		}
 	}
 	w.answered(&text)
@@ -286,7 +274,7 @@ func (w *writer) call(p *llm.Part) {
 func (w *writer) thought(p *llm.Part) {
 	owner, own := dialect.Unseal(llm.Anthropic, p.Signature)
 	if owner != llm.Responses || own == "" {
-		w.warn("messages.reasoning", "left out: the target takes back only its own reasoning")
+		w.Warn("messages.reasoning", "left out: the target takes back only its own reasoning")
 		return
 	}
 	w.open(`{"type":"reasoning","summary":[`)
