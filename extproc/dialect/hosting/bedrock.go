@@ -1,6 +1,7 @@
 package hosting
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -105,6 +106,7 @@ func (d *invoke) DecodeError(status int, head []llm.Header, body []byte) *llm.Er
 // stream. What it hands on, frames included, is the stream as Anthropic has it.
 type unwrapper struct {
 	dialect.Decoder
+	in      jsonx.Reader
 	failure func(*llm.Error) []byte
 	stream  *eventstream.Splitter
 	out     []byte
@@ -139,13 +141,13 @@ func (u *unwrapper) message(m *eventstream.Message) error {
 
 // chunk reads {"bytes":"…","p":"…"}, of which p is there to hide the length.
 func (u *unwrapper) chunk(payload []byte) error {
-	in := jsonx.NewReader(payload)
-	err := in.Object(func(name []byte) error {
-		if string(name) != "bytes" || in.Kind() != jsonx.String {
-			_, err := in.Skip()
+	u.in.Reset(payload)
+	err := u.in.Object(func(name []byte) error {
+		if string(name) != "bytes" || u.in.Kind() != jsonx.String {
+			_, err := u.in.Skip()
 			return err
 		}
-		text, err := in.StringBytes()
+		text, err := u.in.StringBytes()
 		if err == nil {
 			u.event, err = base64.StdEncoding.AppendDecode(u.event[:0], text)
 		}
@@ -154,8 +156,12 @@ func (u *unwrapper) chunk(payload []byte) error {
 	if err != nil {
 		return err
 	}
-	event := jsonx.NewReader(u.event)
-	u.append(string(event.Tag("type")), dialect.OneLine(u.event))
+	u.in.Reset(u.event)
+	name := u.in.Tag("type")
+	if bytes.ContainsAny(name, "\r\n") {
+		return errors.New("hosting: an event's type has a line end")
+	}
+	u.append(string(name), dialect.OneLine(u.event))
 	return nil
 }
 

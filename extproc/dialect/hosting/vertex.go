@@ -62,7 +62,9 @@ func modelPath(publisher, model string) string {
 	return "/publishers/" + url.PathEscape(publisher) + "/models/" + url.PathEscape(model)
 }
 
-// foreign are the members of a request that only Google's other API knows.
+// foreign are the members of a request that only Google's other API knows, and
+// that change nothing in the answer. What does, such as a tool, Vertex refuses in
+// its own words.
 var foreign = [...]string{"serviceTier", "service_tier", "store"}
 
 // generation takes out what Vertex would refuse, and says whose turn each is,
@@ -73,6 +75,7 @@ func generation(w *dialect.Wire) error {
 		return err
 	}
 	p := body.Patch(roles(body)...)
+	p.Remove("model") // is in the path
 	for _, name := range foreign {
 		if body.Member(name) != nil {
 			p.Remove(name)
