@@ -70,3 +70,12 @@ func TestRetryAfter(t *testing.T) {
 		}
 	}
 }
+
+// Others say it in a header, and Google's clients look for it in the body.
+func TestWaitIn(t *testing.T) {
+	for text, want := range map[string]time.Duration{"7": 7 * time.Second, "": 0, "-1": 0, "Wed, 21 Oct 2026 07:28:00 GMT": 0, "99999999999": 0} {
+		if got := waitIn([]llm.Header{{Name: "retry-after", Value: text}}); got != want {
+			t.Errorf("%q: got %v, want %v", text, got, want)
+		}
+	}
+}

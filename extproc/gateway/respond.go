@@ -286,11 +286,24 @@ func retryAfter(e *llm.Error, head []llm.Header) []llm.Header {
 	return []llm.Header{{Name: "retry-after", Value: strconv.FormatInt(seconds, 10)}}
 }
 
+// waitIn returns how long a provider's header says to wait, which Google's
+// clients look for in the body; 0 if it says nothing, or a date.
+func waitIn(head []llm.Header) time.Duration {
+	seconds, err := strconv.ParseUint(value(head, "retry-after"), 10, 31)
+	if err != nil {
+		return 0
+	}
+	return time.Duration(seconds) * time.Second
+}
+
 // errorBody passes an error on in the client's format. A provider's refusal of
 // our key is not the client's fault.
 func (x *Exchange) errorBody(p []byte) Output {
 	r := x.resp
 	e := r.target.wire.DecodeError(r.status, r.head, p[:min(len(p), errorLimit)])
+	if e.RetryAfter == 0 {
+		e.RetryAfter = waitIn(r.head)
+	}
 	if r.status == 401 || r.status == 403 {
 		x.record.Detail = fmt.Sprintf("%s refused the gateway's credential with status %d", r.Name, r.status)
 		e = &llm.Error{Status: 502, Code: llm.CodeUpstreamError, Message: "the provider refused the gateway's credential"}
