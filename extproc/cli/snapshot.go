@@ -15,6 +15,7 @@ import (
 	"github.com/attache-gateway/attache/extproc/dialect/anthropic"
 	"github.com/attache-gateway/attache/extproc/dialect/bedrock"
 	"github.com/attache-gateway/attache/extproc/dialect/gemini"
+	"github.com/attache-gateway/attache/extproc/dialect/hosting"
 	"github.com/attache-gateway/attache/extproc/dialect/openai"
 	"github.com/attache-gateway/attache/extproc/dialect/responses"
 	"github.com/attache-gateway/attache/extproc/gateway"
@@ -87,7 +88,8 @@ func providerOf(p *config.Provider, envoy string) (gateway.Provider, error) {
 	}
 	return gateway.Provider{
 		Name: p.Name, Dialect: p.Dialect,
-		Host: u.Host, BasePath: u.Path,
+		Hosting: hosting.Hosting{Name: p.Hosting, Project: p.Project, Region: p.Region, APIVersion: p.Version},
+		Host:    u.Host, BasePath: u.Path,
 		Credential:  gateway.Credential{Header: p.Auth.Header, Prefix: p.Auth.Prefix, Secret: p.Key},
 		Models:      p.Models,
 		Tags:        p.Tags,

@@ -12,18 +12,20 @@ import (
 )
 
 func parseKind(s string) (string, error) {
-	p, ok := provider.Lookup(s)
+	p, ok := provider.Lookup(s, "")
 	if !ok {
-		return "", fmt.Errorf("must be %s; servers that are compatible with OpenAI are of kind openai, with a url", or(provider.Kinds()))
+		return "", fmt.Errorf("must be one of %s; other servers that are compatible with OpenAI are of kind openai, with a url", list(provider.Kinds()))
 	}
 	return p.Kind, nil
 }
 
 func dialects() []string {
-	return []string{llm.OpenAI, llm.Responses, llm.Anthropic, llm.Gemini, llm.Bedrock}
+	return []string{llm.OpenAI, llm.Responses, llm.Anthropic, llm.Gemini, llm.Bedrock, llm.Cohere}
 }
 
 func or(names []string) string { return strings.Join(names, " or ") }
+
+func list(names []string) string { return strings.Join(names, ", ") }
 
 // maxAttempts bounds the attempts of one request.
 const maxAttempts = 8
@@ -77,15 +79,11 @@ func (r *reader) checkProvider(p *Provider, envoy string) {
 	case slices.Contains(reserved, p.Name):
 		r.problem(at, "the name is reserved")
 	}
-	if provider.Own(p.Kind, p.URL) && !r.wrong(at+".url") {
+	preset, _ := provider.Lookup(p.Kind, p.Dialect)
+	if provider.Own(p.Kind, p.URL) && !preset.Keyless && !r.wrong(at+".url") {
 		r.missing(at+".key", "is missing; %s asks for one", p.Kind)
 	}
-	if p.Kind == "anthropic" && strings.HasSuffix(p.URL, "/v1") {
-		r.problem(at+".url", "must end before /v1, as in Anthropic's SDK")
-	}
-	if p.Kind == "gemini" && strings.HasSuffix(p.URL, "/v1beta") {
-		r.problem(at+".url", "must end before /v1beta, as in Google's SDK")
-	}
+	r.checkFields(at, p, preset)
 	if envoy == V139 {
 		if p.Native && r.has(at+".usage") {
 			r.problem(at+".usage", "native needs Envoy %s", V140)
@@ -103,10 +101,15 @@ func (r *reader) checkProvider(p *Provider, envoy string) {
 // checkPatterns checks patterns of model names.
 func (r *reader) checkPatterns(at string, patterns []string) {
 	for i, p := range patterns {
-		if _, err := path.Match(p, ""); err != nil || strings.ContainsAny(p, ", ") {
+		if p != "" && !isPattern(p) { // what is empty was reported when it was read
 			r.problem(fmt.Sprintf("%s[%d]", at, i), "must be a model's name, in which * stands for any characters but /")
 		}
 	}
+}
+
+func isPattern(s string) bool {
+	_, err := path.Match(s, "")
+	return err == nil && s != "" && !strings.ContainsAny(s, ", ")
 }
 
 func (r *reader) checkModel(c *Config, m *Model) {

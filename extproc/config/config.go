@@ -87,21 +87,32 @@ const (
 
 // A Provider is an account with somebody who sells models.
 type Provider struct {
-	Name    string
-	Kind    string // of the preset
-	URL     string // without a slash at the end
-	Dialect string
-	Auth    provider.Auth
-	Key     gateway.Secret // empty: the server asks for none
-	Models  []string       // patterns of the bare model names that it serves
-	Tags    map[string]string
-	Native  bool                      // Envoy reads the usage out of responses
-	Prices  map[string]provider.Price // by model; they go before the list's
+	Name      string
+	Kind      string // of the preset
+	URL       string // without a slash at the end
+	Dialect   string
+	Hosting   string // llm.HostAzure and the like; empty: the vendor's own form
+	Region    string
+	Project   string
+	Version   string // of the API, where paths name one
+	Auth      provider.Auth
+	Key       gateway.Secret // empty: the server asks for none
+	Models    []string       // patterns of the bare model names that it serves
+	Tags      map[string]string
+	Native    bool                      // Envoy reads the usage out of responses
+	Prices    map[string]provider.Price // by model; they go before the list's
+	Overrides []provider.Override       // of the rules, in the order of the file
 }
 
-// Rules returns what a model of the provider departs in from its dialect.
+// Rules returns what a model of the provider departs in from its dialect. What
+// the file says of it goes before what is known, and later entries before
+// earlier ones.
 func (p *Provider) Rules(model string) llm.Rules {
-	return provider.RulesFor(p.Kind, p.URL, model)
+	rules := provider.RulesFor(p.Kind, p.Dialect, p.URL, model)
+	for _, o := range p.Overrides {
+		o.Apply(&rules, model)
+	}
+	return rules
 }
 
 // A Model is a name that clients may ask for.

@@ -27,7 +27,7 @@ const canary = "secret-canary"
 // environment is what the test files are read with.
 func environment(name string) (string, bool) {
 	v, ok := map[string]string{
-		"OPENAI_API_KEY": canary, "ANTHROPIC_API_KEY": canary, "HOST": "127.0.0.1", "PORT": "8081",
+		"OPENAI_API_KEY": canary, "ANTHROPIC_API_KEY": canary, "AZURE_OPENAI_API_KEY": canary, "VERTEX_TOKEN": canary, "HOST": "127.0.0.1", "PORT": "8081",
 		"SPACED": canary + "\n", "EMPTY": "",
 	}[name]
 	return v, ok
@@ -42,8 +42,8 @@ func TestGood(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	openAI, _ := provider.Lookup("openai")
-	claude, _ := provider.Lookup("anthropic")
+	openAI, _ := provider.Lookup("openai", "")
+	claude, _ := provider.Lookup("anthropic", "")
 	want := &Config{
 		Listen: Address{"tcp", "127.0.0.1:9002"},
 		Admin:  "[::1]:9000",
@@ -55,6 +55,16 @@ func TestGood(t *testing.T) {
 			{Name: "local", Kind: "openai", URL: "http://127.0.0.1:11434/v1", Dialect: "openai", Auth: openAI.Auth,
 				Models: []string{"llama*"}, Tags: map[string]string{"residency": "eu", "note": "${plain}"},
 				Prices: map[string]provider.Price{"llama3.3": {Input: 50_000_000, CacheRead: 50_000_000, CacheWrite: 1, CacheWriteHour: 1, Output: 1e9}}},
+			{Name: "paris", Kind: "vertex", URL: "https://europe-west9-aiplatform.googleapis.com", Dialect: "anthropic", Hosting: "vertex",
+				Region: "europe-west9", Project: "my-project", Auth: openAI.Auth, Key: gateway.NewSecret("token"), Models: []string{"claude-*"}},
+			{Name: "azure", Kind: "azure", URL: "https://x.openai.azure.com", Dialect: "openai", Hosting: "azure", Version: "2024-10-21",
+				Auth: provider.Auth{Header: "api-key"}, Key: gateway.NewSecret("literal-key"),
+				Overrides: []provider.Override{
+					{Model: "my-o3", Given: []string{"context", "reasons", "efforts", "no_sampling", "system_role"},
+						Rules: llm.Rules{Context: 200_000, Reasons: true, Efforts: []string{"low", "high"}, NoSampling: true, SystemRole: "developer"}},
+					{Model: "*", Given: []string{"no_sampling", "refused", "max_temperature"},
+						Rules: llm.Rules{Refused: []string{"logprobs"}, MaxTemperature: 1.5}},
+				}},
 			{Name: "claude", Kind: "anthropic", URL: "http://127.0.0.1:8000", Dialect: "openai", Auth: claude.Auth,
 				Key: gateway.NewSecret("literal-key")},
 		},
@@ -174,11 +184,10 @@ func TestSmallest(t *testing.T) {
 	}
 }
 
-// A Config that is printed or marshalled shows no key.
-// A server can speak any of the formats, whatever its kind.
+// A server of one's own can speak any of the formats, whatever its kind.
 func TestDialects(t *testing.T) {
-	for _, name := range []string{llm.OpenAI, llm.Responses, llm.Anthropic} {
-		file := `{providers: {p: {kind: openai, key: k, dialect: ` + name + `}}, auth: {mode: none}}`
+	for _, name := range dialects() {
+		file := `{providers: {p: {kind: openai, url: http://127.0.0.1:1/v1, dialect: ` + name + `}}, auth: {mode: none}}`
 		c, err := Parse("attache.yaml", []byte(file), environment)
 		if err != nil {
 			t.Fatal(err)
@@ -189,6 +198,26 @@ func TestDialects(t *testing.T) {
 	}
 }
 
+// The kinds' own servers are where the dialect is spoken.
+func TestDialectsOfKinds(t *testing.T) {
+	for _, c := range [][3]string{
+		{"gemini", llm.OpenAI, "https://generativelanguage.googleapis.com/v1beta/openai"},
+		{"cohere", llm.OpenAI, "https://api.cohere.ai/compatibility/v1"},
+		{"cohere", llm.Cohere, "https://api.cohere.com"},
+		{"groq", llm.Responses, "https://api.groq.com/openai/v1"},
+	} {
+		file := `{providers: {p: {kind: ` + c[0] + `, key: k, dialect: ` + c[1] + `}}, auth: {mode: none}}`
+		got, err := Parse("attache.yaml", []byte(file), environment)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p := got.Providers[0]; p.Dialect != c[1] || p.URL != c[2] {
+			t.Errorf("%s in %s: %s at %s, want %s", c[0], c[1], p.Dialect, p.URL, c[2])
+		}
+	}
+}
+
+// A Config that is printed or marshalled shows no key.
 func TestConfigHidesKeys(t *testing.T) {
 	c, err := Load("testdata/good.yaml", environment)
 	if err != nil {

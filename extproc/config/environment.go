@@ -3,7 +3,6 @@ package config
 import (
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/attache-gateway/attache/extproc/provider"
 )
@@ -31,58 +30,64 @@ func FromEnvironment(env func(string) (string, bool)) (*Config, []string, error)
 		return nil, found, err
 	}
 	if len(c.Providers) == 0 {
-		return nil, found, fmt.Errorf("config: no provider's key is in the environment: set %s", or(keyNames()))
+		return nil, found, fmt.Errorf("config: no provider's key is in the environment: set one of %s", list(keyNames()))
 	}
 	return c, found, c.locate(".")
 }
 
-// fromEnvironment returns the provider of a kind, nil if it has no key.
+// fromEnvironment returns the provider of a kind, nil if it has no key and no
+// URL of its own.
 func fromEnvironment(kind string, env func(string) (string, bool)) (*Provider, []string, error) {
-	keyNames, urlName := variables(kind)
-	var text, keyName string
-	for _, keyName = range keyNames {
-		if text, _ = env(keyName); text != "" {
-			break
-		}
-	}
-	if text == "" {
+	preset, _ := provider.Lookup(kind, "")
+	keyName, text := first(env, preset.KeyVars)
+	_, base := first(env, []string{preset.URLVar})
+	if text == "" && (!preset.Keyless || base == "") {
 		return nil, nil, nil
 	}
-	found := []string{keyName}
-	key, err := parseSecret(text)
-	if err != nil {
-		return nil, found, fmt.Errorf("config: %s %w", keyName, err)
+	var found []string
+	p := Provider{Name: kind, Kind: kind, Models: preset.Models}
+	var err error
+	if text != "" {
+		found = append(found, keyName)
+		if p.Key, err = parseSecret(text); err != nil {
+			return nil, found, fmt.Errorf("config: %s %w", keyName, err)
+		}
 	}
-	preset, _ := provider.Lookup(kind)
-	p := Provider{Name: kind, Kind: kind, Key: key, Models: preset.Models}
-	if base, _ := env(urlName); base != "" {
-		found = append(found, urlName)
+	if base != "" {
+		found = append(found, preset.URLVar)
 		if p.URL, err = parseURL(base); err != nil {
-			return nil, found, fmt.Errorf("config: %s %w", urlName, err)
+			return nil, found, fmt.Errorf("config: %s %w", preset.URLVar, err)
+		}
+	}
+	if name, region := first(env, preset.RegionVars); region != "" {
+		found = append(found, name)
+		if p.Region, err = parseRegion(region); err != nil {
+			return nil, found, fmt.Errorf("config: %s %w", name, err)
 		}
 	}
 	p = p.complete(preset, "")
+	if p.URL == "" {
+		more := append([]string{preset.URLVar}, preset.RegionVars...)
+		return nil, found, fmt.Errorf("config: %s is set, and nothing says where the server is: set %s", keyName, or(more))
+	}
 	return &p, found, nil
 }
 
-// variables are the names that the SDK of a kind of provider reads. Of several
-// keys the first that is there goes.
-func variables(kind string) (keys []string, url string) {
-	if kind == "gemini" {
-		return []string{"GEMINI_API_KEY", "GOOGLE_API_KEY"}, "GOOGLE_GEMINI_BASE_URL"
+// first returns the first of some variables that has a value.
+func first(env func(string) (string, bool), names []string) (name, text string) {
+	for _, name = range names {
+		if text, _ = env(name); text != "" {
+			return name, text
+		}
 	}
-	if kind == "bedrock" {
-		return []string{"AWS_BEARER_TOKEN_BEDROCK"}, "AWS_ENDPOINT_URL_BEDROCK_RUNTIME"
-	}
-	prefix := strings.ToUpper(kind)
-	return []string{prefix + "_API_KEY"}, prefix + "_BASE_URL"
+	return "", ""
 }
 
 func keyNames() []string {
 	var names []string
 	for _, kind := range provider.Kinds() {
-		keys, _ := variables(kind)
-		names = append(names, keys...)
+		preset, _ := provider.Lookup(kind, "")
+		names = append(names, preset.KeyVars...)
 	}
 	return names
 }

@@ -61,27 +61,39 @@ func (r *reader) provider(c *Config, name string, v value) {
 		"tags":        r.stringMap(&p.Tags),
 		"usage":       r.choice(&usage, "native", "observe"),
 		"prices":      r.prices(&p.Prices),
+		"rules":       r.list(func(v value) { r.rule(&p, v) }),
 		"auth":        nil,
-		"region":      nil,
-		"project":     nil,
-		"api_version": nil,
+		"region":      parsed(r, &p.Region, parseRegion),
+		"project":     parsed(r, &p.Project, parseProject),
+		"api_version": parsed(r, &p.Version, parseVersion),
 	})
-	r.missing(v.path+".kind", "is missing; it is %s", or(provider.Kinds()))
-	if preset, ok := provider.Lookup(p.Kind); ok {
-		p = p.complete(preset, usage)
+	r.missing(v.path+".kind", "is missing; it is one of %s", list(provider.Kinds()))
+	if p.Kind != "" {
+		p = p.complete(r.preset(&p, v.path), usage)
 	}
 	c.Providers = append(c.Providers, p)
+}
+
+// preset returns what is known of the provider's kind in its dialect. Whoever
+// names a server of his own may say that it speaks any dialect.
+func (r *reader) preset(p *Provider, at string) provider.Preset {
+	preset, ok := provider.Lookup(p.Kind, p.Dialect)
+	if ok {
+		return preset
+	}
+	if p.URL == "" {
+		r.problem(at+".dialect", "%s has no API of this dialect, but of %s; another server needs a url", p.Kind, or(provider.Dialects(p.Kind)))
+	}
+	preset, _ = provider.Lookup(p.Kind, "")
+	return provider.Preset{Kind: preset.Kind, Dialect: p.Dialect, Auth: preset.Auth, Models: preset.Models, Usage: preset.Usage}
 }
 
 // complete fills what was left out. A server of somebody else gets no bare
 // model names from the preset: it may speak the dialect and serve none of them.
 func (p Provider) complete(preset provider.Preset, usage string) Provider {
-	p.Auth = preset.Auth
+	p.Auth, p.Dialect, p.Hosting = preset.Auth, preset.Dialect, preset.Hosting
 	if p.URL == "" {
-		p.URL = preset.URL
-	}
-	if p.Dialect == "" {
-		p.Dialect = preset.Dialect
+		p.URL = preset.BaseURL(p.Region)
 	}
 	if p.Models == nil && provider.Own(p.Kind, p.URL) {
 		p.Models = preset.Models

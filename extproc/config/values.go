@@ -175,3 +175,31 @@ func parseSHA256(s string) (string, error) {
 
 // emptyObject is the configuration of a guard that was given none.
 var emptyObject = json.RawMessage(`{}`)
+
+// What goes into hosts and paths is written in few characters.
+var (
+	regionName  = regexp.MustCompile(`^[a-z0-9-]{1,40}$`)
+	projectName = regexp.MustCompile(`^[a-z0-9][a-z0-9:.-]{1,62}$`)
+	apiVersion  = regexp.MustCompile(`^[A-Za-z0-9.-]{1,32}$`)
+)
+
+func parseRegion(s string) (string, error) {
+	if !regionName.MatchString(s) {
+		return "", errors.New("must be the name of a region, such as eu-central-1 or global")
+	}
+	return s, nil
+}
+
+func parseProject(s string) (string, error) {
+	if !projectName.MatchString(s) {
+		return "", errors.New("must be the ID of a project, such as my-project-1")
+	}
+	return s, nil
+}
+
+func parseVersion(s string) (string, error) {
+	if !apiVersion.MatchString(s) {
+		return "", errors.New("must be a version of the API, such as 2024-10-21 or preview")
+	}
+	return s, nil
+}

@@ -26,6 +26,7 @@ const (
 	Anthropic = "anthropic"
 	Gemini    = "gemini"
 	Bedrock   = "bedrock"
+	Cohere    = "cohere" // of providers alone
 )
 
 // A Header is one HTTP header field. Names are lower case.

@@ -21,6 +21,9 @@ type Rules struct {
 	SignedCalls   bool     // gemini: refuses earlier tool calls without a signature
 	NoPenalties   bool     // gemini: refuses frequency and presence penalties
 	CacheMarks    bool     // openai, responses: takes prompt_cache_breakpoint
+	NoImages      bool     // reads none
+	NoAudio       bool     // hears none
+	NoFiles       bool     // reads none
 	MaxMedia      int64    // bytes of one image, sound or file inside a request; 0: not known
 
 	// What servers of the openai dialect depart in.

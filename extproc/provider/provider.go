@@ -1,13 +1,14 @@
 // Package provider knows who sells models: where their servers are, how they
-// want to be called, what their models depart in from their dialect, and what
-// they cost. It is data.
+// want to be called, what their models and servers depart in from their
+// dialect, and what they cost. It is data, one file for each family, and each
+// departure names the recording or document that shows it. Recordings are
+// named by their id in the corpus.
 //
 // It does not know wire formats (package dialect), accounts and keys (package
 // config), or which provider a request goes to (package gateway).
 package provider
 
 import (
-	"maps"
 	"net/url"
 	"path"
 	"slices"
@@ -16,15 +17,32 @@ import (
 	"github.com/attache-gateway/attache/extproc/llm"
 )
 
-// A Preset is what is known of a kind of provider.
+// A Preset is what is known of one API of a kind of provider. A kind may have
+// several, in different dialects.
 type Preset struct {
 	Kind    string
-	URL     string // what the provider's own SDK calls the base URL
 	Dialect string
-	Auth    Auth
-	Usage   bool     // Envoy's ai_protocol_manager can read its usage
+	Also    []string // other dialects of the same URL and key
+	Hosting string   // llm.HostAzure and the like: whose form the dialect has; empty: the vendor's own
+
+	URL     string            // what the provider's own SDK calls the base URL; {region} stands for the region; empty: everybody has another
+	Regions map[string]string // patterns of regions, as in path.Match, that have another URL
+	Hosts   []string          // patterns of its servers' names beside those in the URLs and below them
+	Below   string            // where the paths of the dialect begin, and so a base URL ends
+
+	Auth       Auth
+	KeyVars    []string // environment variables that its SDK reads the key from; the first that is set goes
+	URLVar     string   // the one for the base URL; of a kind that is keyless it alone will do
+	RegionVars []string // those for the region
+
+	Needs   []string // the fields of a configuration without which it cannot be called
+	Keyless bool     // asks for no key
+	Usage   bool     // Envoy's ai_protocol_manager reads all of its usage
 	Models  []string // patterns of the bare model names that it serves, as in path.Match
-	Hosts   []string // patterns of its servers' names beside that in URL and those below it
+
+	rules []rule
+	name  func(model string) string // the name that the rules have for a model; nil: the model's own
+	lacks lacks
 }
 
 // Auth says where a provider wants its key.
@@ -33,71 +51,88 @@ type Auth struct {
 	Prefix string // before the key, with its space
 }
 
-var presets = map[string]Preset{
-	"openai": {
-		Kind:    "openai",
-		URL:     "https://api.openai.com/v1",
-		Dialect: llm.OpenAI,
-		Auth:    Auth{Header: "authorization", Prefix: "Bearer "},
-		Usage:   true,
-		Models: []string{"gpt-*", "chatgpt-*", "codex-*", "o[1-9]*", "ft:*",
-			"text-embedding-*", "omni-moderation-*", "dall-e-*", "sora-*", "tts-*", "whisper-*"},
-	},
-	"anthropic": {
-		Kind:    "anthropic",
-		URL:     "https://api.anthropic.com",
-		Dialect: llm.Anthropic,
-		Auth:    Auth{Header: "x-api-key"},
-		Usage:   true,
-		Models:  []string{"claude-*"},
-	},
-	"gemini": {
-		Kind:    "gemini",
-		URL:     "https://generativelanguage.googleapis.com",
-		Dialect: llm.Gemini,
-		Auth:    Auth{Header: "x-goog-api-key"},
-		Usage:   true,
-		Models:  []string{"gemini-*"},
-	},
-	"bedrock": {
-		Kind:    "bedrock",
-		URL:     "https://bedrock-runtime.us-east-1.amazonaws.com", // every region has its own
-		Dialect: llm.Bedrock,
-		Auth:    Auth{Header: "authorization", Prefix: "Bearer "}, // a Bedrock API key
-		Hosts:   []string{"bedrock-runtime.*.amazonaws.com", "bedrock-runtime-fips.*.amazonaws.com", "bedrock-runtime.*.amazonaws.com.cn"},
-		Models: []string{"*anthropic.claude-*", "*amazon.nova-*", "*meta.llama*", "*mistral.*", "*deepseek.*", "*cohere.command-*",
-			"*openai.gpt-*", "*qwen.*", "*moonshot*.kimi-*", "arn:aws*:bedrock:*/*"},
-	},
-}
+var bearer = Auth{Header: "authorization", Prefix: "Bearer "}
+
+// presets are all that is known, by kind; a kind's first API is the one for
+// whoever names no dialect.
+var presets = slices.Concat(openAIPresets, anthropicPresets, googlePresets, amazonPresets,
+	mistralPresets, coherePresets, vendorPresets, hostPresets, localPresets)
 
 // aliases are other names of kinds.
 var aliases = map[string]string{"google": "gemini"}
 
-// Lookup returns the preset of a kind, by its name or an alias. The preset says
-// the kind's own name.
-func Lookup(kind string) (Preset, bool) {
-	p, ok := presets[kind]
-	if !ok {
-		p, ok = presets[aliases[kind]]
+// Lookup returns the API of a kind, by the kind's name or an alias, in a
+// dialect; without one, the kind's first. The preset says the kind's own name
+// and the dialect.
+func Lookup(kind, dialect string) (Preset, bool) {
+	if own, ok := aliases[kind]; ok {
+		kind = own
 	}
-	p.Models = slices.Clone(p.Models)
-	return p, ok
+	for _, p := range presets {
+		if p.Kind == kind && (dialect == "" || dialect == p.Dialect || slices.Contains(p.Also, dialect)) {
+			if dialect != "" {
+				p.Dialect = dialect
+			}
+			p.Models = slices.Clone(p.Models)
+			return p, true
+		}
+	}
+	return Preset{}, false
 }
 
 // Kinds returns the names of all kinds, sorted.
-func Kinds() []string { return slices.Sorted(maps.Keys(presets)) }
+func Kinds() []string {
+	var names []string
+	for _, p := range presets {
+		names = append(names, p.Kind)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// Dialects returns the dialects in which a kind can be called, the usual one
+// first.
+func Dialects(kind string) []string {
+	var names []string
+	for _, p := range presets {
+		if p.Kind == kind {
+			names = append(append(names, p.Dialect), p.Also...)
+		}
+	}
+	return names
+}
+
+// BaseURL returns the URL of the API in a region. It is empty where everybody
+// has another, and where there is no URL without a region.
+func (p Preset) BaseURL(region string) string {
+	raw := p.URL
+	for pattern, other := range p.Regions {
+		if ok, err := path.Match(pattern, region); ok && err == nil {
+			raw = other
+		}
+	}
+	if region == "" && strings.Contains(raw, "{region}") {
+		return ""
+	}
+	return strings.ReplaceAll(raw, "{region}", region)
+}
 
 // Own reports whether a base URL is that of the kind's own servers, regional
 // ones included, and not of somebody who speaks the same dialect.
 func Own(kind, baseURL string) bool {
-	p, ok := presets[kind]
-	if !ok {
-		return false
-	}
 	host := hostname(baseURL)
-	own := hostname(p.URL)
-	return host == own || strings.HasSuffix(host, "."+own) ||
-		slices.ContainsFunc(p.Hosts, func(pattern string) bool { ok, err := path.Match(pattern, host); return ok && err == nil })
+	return slices.ContainsFunc(presets, func(p Preset) bool { return p.Kind == kind && p.serves(host) })
+}
+
+func (p Preset) serves(host string) bool {
+	patterns := slices.Clone(p.Hosts)
+	for _, raw := range p.Regions {
+		patterns = append(patterns, hostname(strings.ReplaceAll(raw, "{region}", "*")))
+	}
+	if own := hostname(strings.ReplaceAll(p.URL, "{region}", "*")); own != "" {
+		patterns = append(patterns, own, "*."+own)
+	}
+	return slices.ContainsFunc(patterns, func(pattern string) bool { ok, err := path.Match(pattern, host); return ok && err == nil })
 }
 
 // hostname is the host in a URL, empty if there is none.
@@ -108,3 +143,13 @@ func hostname(raw string) string {
 	}
 	return strings.ToLower(u.Hostname())
 }
+
+// in returns the preset for another dialect.
+func (p Preset) in(dialect, url string, rules []rule, models ...string) Preset {
+	p.Dialect, p.Also, p.URL, p.rules, p.Models, p.lacks = dialect, nil, url, rules, models, nil
+	return p
+}
+
+// chatAndResponses are the other dialects of who serves both of OpenAI's below
+// one URL.
+var chatAndResponses = []string{llm.Responses}

@@ -4,41 +4,109 @@ import (
 	"path"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/attache-gateway/attache/extproc/llm"
 )
 
-func TestKinds(t *testing.T) {
-	if got, want := Kinds(), []string{"anthropic", "bedrock", "gemini", "openai"}; !slices.Equal(got, want) {
-		t.Errorf("Kinds() = %q, want %q", got, want)
-	}
-	for _, kind := range Kinds() {
-		p, ok := Lookup(kind)
-		if !ok || p.Kind != kind || p.Dialect == "" || p.Auth.Header == "" {
-			t.Errorf("Lookup(%q) = %+v, %v: not complete", kind, p, ok)
-		}
-		if !Own(kind, p.URL) {
-			t.Errorf("Own(%q, %q) = false for the preset's own URL", kind, p.URL)
-		}
-		for _, pattern := range p.Models {
-			if _, err := path.Match(pattern, ""); err != nil {
-				t.Errorf("%s: pattern %q: %v", kind, pattern, err)
+// Every preset says all that a configuration is completed with.
+func TestPresetsAreComplete(t *testing.T) {
+	fields := []string{"url", "region", "project"}
+	first := map[string]bool{}
+	for _, p := range presets {
+		t.Run(p.Kind+" "+p.Dialect, func(t *testing.T) {
+			if p.Dialect == "" || p.Auth.Header == "" || len(p.rules) == 0 {
+				t.Errorf("not complete: %+v", p)
 			}
+			if p.URL == "" && !slices.Contains(p.Needs, "url") {
+				t.Error("there is no URL, and nobody is asked for one")
+			}
+			if strings.Contains(p.URL, "{region}") && !slices.Contains(p.Needs, "region") {
+				t.Error("the URL has a region that nobody is asked for")
+			}
+			for _, need := range p.Needs {
+				if !slices.Contains(fields, need) {
+					t.Errorf("needs %q: there is no such field", need)
+				}
+			}
+			if base := p.BaseURL("eu-west-1"); base != "" && !Own(p.Kind, base) {
+				t.Errorf("Own(%q, %q) = false for the preset's own URL", p.Kind, base)
+			}
+			if p.URL != "" && p.Below != "" && strings.HasSuffix(p.URL, p.Below) {
+				t.Errorf("%s ends with %s, which the dialect's paths begin with", p.URL, p.Below)
+			}
+			if !first[p.Kind] && p.Hosting != llm.HostVertex && len(p.KeyVars) == 0 && p.URLVar == "" {
+				t.Error("the kind has no variable for its key")
+			}
+			for _, pattern := range p.Models {
+				if _, err := path.Match(pattern, ""); err != nil {
+					t.Errorf("pattern %q: %v", pattern, err)
+				}
+			}
+			for _, r := range p.rules {
+				if _, err := path.Match(r.pattern, ""); err != nil {
+					t.Errorf("rule %q: %v", r.pattern, err)
+				}
+			}
+			if q, ok := Lookup(p.Kind, p.Dialect); !ok || q.URL != p.URL || q.Dialect != p.Dialect {
+				t.Errorf("Lookup finds %+v, %v", q, ok)
+			}
+		})
+		first[p.Kind] = true
+	}
+}
+
+func TestLookup(t *testing.T) {
+	for _, c := range []struct{ kind, dialect, url, hosting string }{
+		{"google", "", "https://generativelanguage.googleapis.com", ""},
+		{"gemini", llm.OpenAI, "https://generativelanguage.googleapis.com/v1beta/openai", ""},
+		{"openai", llm.Responses, "https://api.openai.com/v1", ""},
+		{"cohere", "", "https://api.cohere.com", ""},
+		{"cohere", llm.OpenAI, "https://api.cohere.ai/compatibility/v1", ""},
+		{"vertex", llm.Anthropic, "https://{region}-aiplatform.googleapis.com", llm.HostVertex},
+		{"bedrock", "", "https://bedrock-runtime.{region}.amazonaws.com", ""},
+		{"bedrock", llm.Anthropic, "https://bedrock-runtime.{region}.amazonaws.com", llm.HostBedrock},
+		{"azure", llm.Responses, "", llm.HostAzure},
+	} {
+		p, ok := Lookup(c.kind, c.dialect)
+		if !ok || p.URL != c.url || p.Hosting != c.hosting || c.dialect != "" && p.Dialect != c.dialect {
+			t.Errorf("Lookup(%q, %q) = %+v, %v", c.kind, c.dialect, p, ok)
 		}
 	}
-	if p, ok := Lookup("google"); !ok || p.Kind != "gemini" {
-		t.Errorf("Lookup(%q) = %+v, %v", "google", p, ok)
+	for _, c := range [][2]string{{"nobody", ""}, {"anthropic", llm.Gemini}} {
+		if p, ok := Lookup(c[0], c[1]); ok {
+			t.Errorf("Lookup(%q, %q) found %+v", c[0], c[1], p)
+		}
 	}
-	if _, ok := Lookup("nobody"); ok {
-		t.Error(`Lookup("nobody") found something`)
+	if got, want := Dialects("azure"), []string{llm.OpenAI, llm.Responses, llm.Anthropic}; !slices.Equal(got, want) {
+		t.Errorf("Dialects(azure) = %q, want %q", got, want)
+	}
+}
+
+func TestBaseURL(t *testing.T) {
+	for _, c := range []struct{ kind, region, want string }{
+		{"openai", "", "https://api.openai.com/v1"},
+		{"openai", "eu", "https://api.openai.com/v1"},
+		{"bedrock", "eu-central-1", "https://bedrock-runtime.eu-central-1.amazonaws.com"},
+		{"bedrock", "cn-north-1", "https://bedrock-runtime.cn-north-1.amazonaws.com.cn"},
+		{"bedrock", "", ""},
+		{"vertex", "europe-west1", "https://europe-west1-aiplatform.googleapis.com"},
+		{"vertex", "global", "https://aiplatform.googleapis.com"},
+		{"vertex", "eu", "https://aiplatform.eu.rep.googleapis.com"},
+		{"azure", "westeurope", ""},
+	} {
+		p, _ := Lookup(c.kind, "")
+		if got := p.BaseURL(c.region); got != c.want {
+			t.Errorf("%s in %q: %q, want %q", c.kind, c.region, got, c.want)
+		}
 	}
 }
 
 func TestLookupGivesACopy(t *testing.T) {
-	p, _ := Lookup("openai")
+	p, _ := Lookup("openai", "")
 	p.Models[0] = "changed"
-	if q, _ := Lookup("openai"); q.Models[0] == "changed" {
+	if q, _ := Lookup("openai", ""); q.Models[0] == "changed" {
 		t.Error("a caller changed the preset")
 	}
 }
@@ -60,6 +128,12 @@ func TestOwn(t *testing.T) {
 		{"bedrock", "https://bedrock-runtime.cn-north-1.amazonaws.com.cn", true},
 		{"bedrock", "https://bedrock-runtime.eu-west-1.amazonaws.com.evil.example", false},
 		{"bedrock", "http://127.0.0.1:8000", false},
+		{"azure", "https://x.openai.azure.com", true},
+		{"azure", "https://openai.azure.com.evil.example", false},
+		{"vertex", "https://europe-west1-aiplatform.googleapis.com", true},
+		{"vertex", "https://aiplatform.us.rep.googleapis.com", true},
+		{"vertex", "https://evil.example/-aiplatform.googleapis.com", false},
+		{"gemini", "https://generativelanguage.googleapis.com/v1beta/openai", true},
 		{"openai", "://", false},
 		{"nobody", "https://api.openai.com/v1", false},
 	} {
@@ -76,68 +150,73 @@ func TestRulesFor(t *testing.T) {
 		claudeURL = "https://api.anthropic.com"
 		googleURL = "https://generativelanguage.googleapis.com"
 	)
-	old := llm.Rules{MaxTokensField: "max_tokens", SystemRole: "system"}
+	size := func(r, size llm.Rules) llm.Rules { return with(r, size) }
 	for _, c := range []struct {
-		kind, url, model string
-		want             llm.Rules
+		kind, dialect, url, model string
+		want                      llm.Rules
 	}{
-		{"openai", openAIURL, "gpt-4o", llm.Rules{}},
-		{"openai", openAIURL, "gpt-4o-mini-2024-07-18", llm.Rules{}},
-		{"openai", openAIURL, "gpt-3.5-turbo", llm.Rules{}},
-		{"openai", openAIURL, "gpt-5", noSampling},
-		{"openai", openAIURL, "gpt-5-chat-latest", llm.Rules{}},
-		{"openai", openAIURL, "gpt-5.1-2025-11-13", reasoning},
-		{"openai", openAIURL, "gpt-5.6", reasoning},
-		{"openai", openAIURL, "gpt-6.1-sol", noSampling},
-		{"openai", openAIURL, "o3", noSampling},
-		{"openai", openAIURL, "o4-mini", noSampling},
-		{"openai", openAIURL, "omni-moderation-latest", llm.Rules{}},
-		{"openai", openAIURL, "gpt-4o-search-preview-2025-03-11", llm.Rules{NoSampling: true}},
+		{"openai", llm.OpenAI, openAIURL, "gpt-4o", sizeChat},
+		{"openai", llm.OpenAI, openAIURL, "gpt-4o-mini-2024-07-18", sizeChat},
+		{"openai", llm.OpenAI, openAIURL, "gpt-3.5-turbo", llm.Rules{Context: 16_385, MaxOutput: 4096}},
+		{"openai", llm.OpenAI, openAIURL, "gpt-5", size(noSampling, llm.Rules{Context: 400_000, MaxOutput: k128, Efforts: efforts50})},
+		{"openai", llm.OpenAI, openAIURL, "gpt-5-chat-latest", sizeChat},
+		{"openai", llm.OpenAI, openAIURL, "gpt-5.1-2025-11-13", size(reasoning, llm.Rules{Context: 400_000, MaxOutput: k128, Efforts: efforts51})},
+		{"openai", llm.Responses, openAIURL, "gpt-5.6", size(reasoning, llm.Rules{Context: 1_050_000, MaxOutput: k128, Efforts: efforts56, CacheMarks: true})},
+		{"openai", llm.OpenAI, openAIURL, "gpt-6.1-sol", size(noSampling, llm.Rules{Efforts: efforts6, CacheMarks: true})},
+		{"openai", llm.OpenAI, openAIURL, "o3", size(noSampling, llm.Rules{Context: context200, MaxOutput: 100_000, Efforts: effortsO})},
+		{"openai", llm.OpenAI, openAIURL, "omni-moderation-latest", llm.Rules{}},
+		{"openai", llm.OpenAI, openAIURL, "gpt-4o-search-preview-2025-03-11", size(sizeChat, llm.Rules{NoSampling: true})},
+		{"azure", llm.OpenAI, "https://x.openai.azure.com", "gpt-4o", sizeChat},
+		{"azure", llm.OpenAI, "https://x.openai.azure.com", "my-deployment", llm.Rules{}},
+		{"azure", llm.Anthropic, "https://x.services.ai.azure.com/anthropic", "claude-opus-4-8", effort},
 
-		{"openai", local, "llama3.3", old},
-		{"openai", local, "gpt-4o", old},
-		{"openai", local, "gpt-oss-120b", old},
-		{"openai", local, "google/gemini-3-pro", llm.Rules{MaxTokensField: "max_tokens", SystemRole: "system", ExtraContent: true}},
-		{"openai", local, "openai/gpt-5", noSampling},
-		{"openai", local, "o3", noSampling},
+		{"openai", llm.OpenAI, local, "llama3.3", older},
+		{"openai", llm.OpenAI, local, "gpt-4o", older},
+		{"openai", llm.OpenAI, local, "gpt-oss-120b", older},
+		{"openai", llm.OpenAI, local, "google/gemini-3-pro", size(older, llm.Rules{ExtraContent: true})},
+		{"openai", llm.OpenAI, local, "openai/o3", size(noSampling, llm.Rules{Context: context200, MaxOutput: 100_000, Efforts: effortsO})},
 
-		{"anthropic", claudeURL, "claude-sonnet-5-5", strict},
-		{"anthropic", local, "claude-opus-5-5-20261001", strict},
-		{"anthropic", claudeURL, "claude-haiku-5-5", effort},
-		{"anthropic", claudeURL, "claude-fable-5-1", strict},
-		{"anthropic", claudeURL, "claude-fable-5-20260601", always},
-		{"anthropic", claudeURL, "claude-opus-5-20260701",
-			llm.Rules{Reasons: true, MaxOutput: 128_000, NativeSchema: true, NoPrefill: true, Adaptive: true, NoSampling: true}},
-		{"anthropic", claudeURL, "claude-opus-4-7", effort},
-		{"anthropic", claudeURL, "claude-sonnet-5", effort},
-		{"anthropic", claudeURL, "claude-sonnet-4-6", either},
-		{"anthropic", claudeURL, "claude-sonnet-4-5-20250929", budget},
-		{"anthropic", claudeURL, "claude-haiku-4-5", budget},
-		{"anthropic", claudeURL, "claude-opus-4-1-20250805", llm.Rules{Reasons: true, MaxOutput: 32_000, NativeSchema: true}},
-		{"anthropic", claudeURL, "claude-opus-4-20250514", llm.Rules{Reasons: true, MaxOutput: 32_000}},
-		{"anthropic", claudeURL, "claude-sonnet-4-0", llm.Rules{Reasons: true, MaxOutput: 64_000}},
-		{"anthropic", claudeURL, "claude-3-7-sonnet-latest", llm.Rules{Reasons: true, MaxOutput: 64_000}},
-		{"anthropic", claudeURL, "claude-3-5-haiku-20241022", llm.Rules{MaxOutput: 8192}},
-		{"anthropic", claudeURL, "claude-3-haiku-20240307", llm.Rules{MaxOutput: 4096}},
-		{"anthropic", claudeURL, "claude-opus-9", effort},
+		{"anthropic", llm.Anthropic, claudeURL, "claude-sonnet-5-5", strict},
+		{"anthropic", llm.Anthropic, local, "claude-opus-5-5-20261001", strict},
+		{"anthropic", llm.Anthropic, claudeURL, "claude-haiku-5-5", effort},
+		{"anthropic", llm.Anthropic, claudeURL, "claude-fable-5-1", strict},
+		{"anthropic", llm.Anthropic, claudeURL, "claude-fable-5-20260601", always},
+		{"anthropic", llm.Anthropic, claudeURL, "claude-opus-5-20260701",
+			llm.Rules{Reasons: true, Context: contextLong, MaxOutput: k128, NativeSchema: true, NoPrefill: true, Adaptive: true, NoSampling: true}},
+		{"anthropic", llm.Anthropic, claudeURL, "claude-opus-4-7", effort},
+		{"anthropic", llm.Anthropic, claudeURL, "claude-sonnet-4-6", either},
+		{"anthropic", llm.Anthropic, claudeURL, "claude-sonnet-4-5-20250929", budget},
+		{"anthropic", llm.Anthropic, claudeURL, "claude-opus-4-20250514", llm.Rules{Reasons: true, Context: context200, MaxOutput: k32}},
+		{"anthropic", llm.Anthropic, claudeURL, "claude-sonnet-4-0", llm.Rules{Reasons: true, Context: context200, MaxOutput: k64}},
+		{"anthropic", llm.Anthropic, claudeURL, "claude-3-7-sonnet-latest", llm.Rules{Reasons: true, Context: context200, MaxOutput: k64}},
+		{"anthropic", llm.Anthropic, claudeURL, "claude-3-haiku-20240307", llm.Rules{Context: context200, MaxOutput: k4}},
+		{"anthropic", llm.Anthropic, claudeURL, "claude-opus-9", effort},
+		{"vertex", llm.Anthropic, "", "claude-sonnet-4-5@20250929", budget},
 
-		{"gemini", googleURL, "gemini-2.5-flash", budgeted},
-		{"gemini", googleURL, "gemini-2.5-flash-preview-09-2025", budgeted},
-		{"gemini", googleURL, "gemini-2.5-flash-preview-tts", llm.Rules{}},
-		{"gemini", googleURL, "gemini-2.5-flash-image", llm.Rules{}},
-		{"gemini", googleURL, "gemini-2.5-pro", llm.Rules{Reasons: true, NativeSchema: true, SchemaOrTools: true,
-			NoPenalties: true, MaxBudget: 32_768, NoThinkingOff: true}},
-		{"gemini", googleURL, "gemini-2.0-flash-001", unthinking},
-		{"gemini", googleURL, "gemini-3-flash-preview", leveled},
-		{"gemini", googleURL, "gemini-flash-latest", leveled},
-		{"gemini", googleURL, "gemini-3.1-pro-preview", with(leveled, llm.Rules{NoThinkingOff: true})},
-		{"gemini", local, "gemini-4-hydrogen", leveled},
-		{"gemini", googleURL, "gemini-embedding-001", llm.Rules{}},
+		{"gemini", llm.Gemini, googleURL, "gemini-2.5-flash", budgeted},
+		{"gemini", llm.Gemini, googleURL, "gemini-2.5-flash-preview-09-2025", budgeted},
+		{"gemini", llm.Gemini, googleURL, "gemini-2.5-flash-preview-tts", llm.Rules{}},
+		{"gemini", llm.Gemini, googleURL, "gemini-2.5-pro", size(budgeted, llm.Rules{MaxBudget: 32_768, NoThinkingOff: true})},
+		{"gemini", llm.Gemini, googleURL, "gemini-2.0-flash-001", unthinking},
+		{"gemini", llm.Gemini, googleURL, "gemini-3-flash-preview", with(leveled, geminiSize)},
+		{"gemini", llm.Gemini, googleURL, "gemini-flash-latest", leveled},
+		{"gemini", llm.Gemini, googleURL, "gemini-3.1-pro-preview", with(with(leveled, geminiSize), llm.Rules{NoThinkingOff: true})},
+		{"gemini", llm.Gemini, local, "gemini-4-hydrogen", leveled},
+		{"gemini", llm.Gemini, googleURL, "gemini-embedding-001", llm.Rules{}},
+		{"gemini", llm.OpenAI, googleURL, "gemini-3-flash", llm.Rules{SystemRole: "system", ExtraContent: true, Reasons: true}},
 
-		{"nobody", local, "gpt-5", llm.Rules{}},
+		{"mistral", llm.OpenAI, "", "mistral-large-latest", mistral},
+		{"mistral", llm.OpenAI, "", "magistral-medium-2509", with(mistral, llm.Rules{Reasons: true, Efforts: mistralEfforts})},
+		{"groq", llm.OpenAI, "", "openai/gpt-oss-120b", llm.Rules{SystemRole: "system", ReasoningField: "reasoning", OneAnswer: true, Reasons: true,
+			Context: 131_072, Efforts: effortsO, Refused: []string{"logprobs", "logit_bias", "top_logprobs", "messages[].name"}}},
+		{"huggingface", llm.OpenAI, "", "moonshotai/Kimi-K2-Instruct-0905:groq", with(older, llm.Rules{Context: 262_144})},
+		{"openrouter", llm.OpenAI, "", "anthropic/claude-haiku-4.5", llm.Rules{Reasons: true, ReasoningField: "reasoning"}},
+		{"ollama", llm.OpenAI, "", "gpt-oss:20b", with(older, llm.Rules{ReasoningField: "reasoning", Reasons: true, Context: 131_072, Efforts: effortsO})},
+
+		{"nobody", llm.OpenAI, local, "gpt-5", llm.Rules{}},
 	} {
-		if got := RulesFor(c.kind, c.url, c.model); !reflect.DeepEqual(got, c.want) {
-			t.Errorf("RulesFor(%q, %q, %q) =\n%+v, want\n%+v", c.kind, c.url, c.model, got, c.want)
+		if got := RulesFor(c.kind, c.dialect, c.url, c.model); !reflect.DeepEqual(got, c.want) {
+			t.Errorf("RulesFor(%q, %q, %q, %q) =\n%+v, want\n%+v", c.kind, c.dialect, c.url, c.model, got, c.want)
 		}
 	}
 }
@@ -174,6 +253,6 @@ func TestUndated(t *testing.T) {
 
 func BenchmarkRulesFor(b *testing.B) {
 	for b.Loop() {
-		RulesFor("anthropic", "https://api.anthropic.com", "claude-sonnet-4-5-20250929")
+		RulesFor("anthropic", llm.Anthropic, "https://api.anthropic.com", "claude-sonnet-4-5-20250929")
 	}
 }

@@ -12,12 +12,12 @@ func TestRulesForBedrock(t *testing.T) {
 		"us.anthropic.claude-sonnet-4-5-20250929-v1:0":                                  budget,
 		"anthropic.claude-opus-4-6-v1":                                                  either,
 		"global.anthropic.claude-sonnet-4-6":                                            either,
-		"anthropic.claude-3-5-sonnet-20241022-v2:0":                                     {MaxOutput: k8},
+		"anthropic.claude-3-5-sonnet-20241022-v2:0":                                     {Context: context200, MaxOutput: k8},
 		"arn:aws:bedrock:us-east-1:1:inference-profile/us.anthropic.claude-opus-4-8-v1": effort,
 		"amazon.nova-lite-v1:0":                                                         {},
 		"arn:aws:bedrock:us-east-1:1:application-inference-profile/abc":                 {},
 	} {
-		if got := RulesFor("bedrock", "https://bedrock-runtime.eu-west-1.amazonaws.com", model); !reflect.DeepEqual(got, want) {
+		if got := RulesFor("bedrock", llm.Bedrock, "https://bedrock-runtime.eu-west-1.amazonaws.com", model); !reflect.DeepEqual(got, want) {
 			t.Errorf("%s: got %+v, want %+v", model, got, want)
 		}
 	}

@@ -1,0 +1,64 @@
+package provider
+
+import (
+	"strings"
+
+	"github.com/attache-gateway/attache/extproc/llm"
+)
+
+var amazonPresets = []Preset{
+	bedrock,
+	// Claude by InvokeModel, whose bodies are Anthropic's own and whose streams
+	// have them in Amazon's frames (bedrock-invoke-00dab5780472).
+	bedrock.in(llm.Anthropic, bedrock.URL, claude, "*anthropic.claude-*").hosted(llm.HostBedrock),
+}
+
+var bedrock = Preset{
+	Kind:       "bedrock",
+	Dialect:    llm.Bedrock,
+	URL:        "https://bedrock-runtime.{region}.amazonaws.com",
+	Regions:    map[string]string{"cn-*": "https://bedrock-runtime.{region}.amazonaws.com.cn"},
+	Hosts:      []string{"bedrock-runtime-fips.*.amazonaws.com"},
+	Below:      "/model",
+	Auth:       bearer, // a Bedrock API key
+	KeyVars:    []string{"AWS_BEARER_TOKEN_BEDROCK"},
+	URLVar:     "AWS_ENDPOINT_URL_BEDROCK_RUNTIME",
+	RegionVars: []string{"AWS_REGION", "AWS_DEFAULT_REGION"},
+	Needs:      []string{"region"},
+	Models: []string{"*anthropic.claude-*", "*amazon.nova-*", "*meta.llama*", "*mistral.*", "*deepseek.*", "*cohere.command-*",
+		"*openai.gpt-*", "*qwen.*", "*moonshot*.kimi-*", "arn:aws*:bedrock:*/*"},
+	rules: append(limited("claude-", claude), rule{"*", llm.Rules{}}),
+	name:  claudeOnBedrock,
+	lacks: lacks{"embeddings": "Converse has none"},
+}
+
+// limited are the rules for the names with a prefix: the last of the list, which
+// fits all, fits no other names.
+func limited(prefix string, models []rule) []rule {
+	list := append([]rule(nil), models...)
+	if last := &list[len(list)-1]; last.pattern == "*" {
+		last.pattern = prefix + "*"
+	}
+	return list
+}
+
+// hosted returns the preset in a cloud's form.
+func (p Preset) hosted(by string) Preset {
+	p.Hosting = by
+	return p
+}
+
+// claudeOnBedrock is the name that Anthropic has for one of its models, which
+// is the same on Amazon Bedrock under a longer name:
+// us.anthropic.claude-sonnet-4-5-20250929-v1:0 is claude-sonnet-4-5-20250929.
+// Other names stay.
+func claudeOnBedrock(model string) string {
+	_, name, ok := strings.Cut(model, "anthropic.")
+	if !ok {
+		return model
+	}
+	if i := strings.LastIndex(name, "-v"); i > 0 && strings.Trim(name[i+2:], "0123456789:") == "" {
+		name = name[:i]
+	}
+	return name
+}
