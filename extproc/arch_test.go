@@ -22,7 +22,7 @@ var layers = [][]string{
 	{"llm"},
 	{"dialect", "provider", "tokens"},
 	{"gateway"},
-	{"rego", "wasm", "ledger", "auth", "stream"},
+	{"rego", "wasm", "ledger", "auth", "credential", "stream"},
 	{"render", "config"},
 	{"cli"},
 	{""}, // main
@@ -45,6 +45,9 @@ var owners = map[string][]string{
 	"google.golang.org/protobuf":      {"extproc/stream", "extproc/render", "extproc/envoytest", "bench/floor"},
 	"github.com/open-policy-agent/":   {"extproc/rego"},
 	"github.com/tetratelabs/wazero":   {"extproc/wasm"},
+	"github.com/aws/aws-sdk-go-v2/":   {"extproc/credential"},
+	"github.com/Azure/":               {"extproc/credential"},
+	"golang.org/x/oauth2":             {"extproc/credential"},
 	"modernc.org/sqlite":              {"extproc/ledger"},
 	"go.yaml.in/yaml":                 {"extproc/config", "bench"},
 	"github.com/santhosh-tekuri":      {}, // the rest is for tests

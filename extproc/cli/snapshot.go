@@ -11,6 +11,7 @@ import (
 
 	"github.com/attache-gateway/attache/extproc/auth"
 	"github.com/attache-gateway/attache/extproc/config"
+	"github.com/attache-gateway/attache/extproc/credential"
 	"github.com/attache-gateway/attache/extproc/dialect"
 	"github.com/attache-gateway/attache/extproc/dialect/anthropic"
 	"github.com/attache-gateway/attache/extproc/dialect/bedrock"
@@ -90,13 +91,21 @@ func providerOf(p *config.Provider, envoy string) (gateway.Provider, error) {
 		Name: p.Name, Dialect: p.Dialect,
 		Hosting: hosting.Hosting{Name: p.Hosting, Project: p.Project, Region: p.Region, APIVersion: p.Version},
 		Host:    u.Host, BasePath: u.Path,
-		Credential:  gateway.Credential{Header: p.Auth.Header, Prefix: p.Auth.Prefix, Secret: p.Key},
+		Credential:  credentialOf(p),
 		Models:      p.Models,
 		Tags:        p.Tags,
 		Rules:       p.Rules,
 		Price:       func(model string) (provider.Price, bool) { return priceOf(p, model) },
 		NativeUsage: p.Native && envoy == config.V140,
 	}, nil
+}
+
+// credentialOf returns how a provider learns who calls, nil if it does not ask.
+func credentialOf(p *config.Provider) gateway.Credential {
+	if p.Key.Empty() {
+		return nil
+	}
+	return credential.Key(p.Auth.Header, p.Auth.Prefix, p.Key)
 }
 
 // priceOf returns what the user says a model costs, or else what its vendor

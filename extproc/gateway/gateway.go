@@ -9,6 +9,7 @@ package gateway
 
 import (
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -53,6 +54,8 @@ type Gateway struct {
 	names     []string // of models, in order
 	defaults  Settings
 
+	credentials []string // the headers that can carry a credential of any provider
+
 	auth       Authenticator
 	policy     Policy
 	policyTime time.Duration
@@ -90,6 +93,7 @@ func New(o Options) (*Gateway, error) {
 	for _, d := range o.Dialects {
 		g.dialects[d.Name()] = d
 	}
+	g.credentials = slices.Clone(credentials[:])
 	for _, p := range o.Providers {
 		if g.dialects[p.Dialect] == nil {
 			return nil, fmt.Errorf("gateway: provider %s speaks the unknown dialect %q", p.Name, p.Dialect)
@@ -101,7 +105,12 @@ func New(o Options) (*Gateway, error) {
 		g.wires[p.Name] = wire
 		g.providers[p.Name] = &p
 		g.ordered = append(g.ordered, &p)
+		if p.Credential != nil {
+			g.credentials = append(g.credentials, p.Credential.Names()...)
+		}
 	}
+	slices.Sort(g.credentials)
+	g.credentials = slices.Compact(g.credentials)
 	for _, m := range o.Models {
 		if err := g.addModel(m); err != nil {
 			return nil, err

@@ -25,9 +25,10 @@ var forwarded = map[string]bool{
 	"x-request-id":      true,
 }
 
-// credentials are the headers that carry keys. An attempt sets one of them and
-// removes the others, since all attempts share one header map and the one
-// before may have gone to another provider.
+// credentials are the headers that carry keys, beside those that the providers'
+// own credentials name. An attempt sets its provider's and removes the others,
+// since all attempts share one header map and the one before may have gone to
+// another provider.
 var credentials = [...]string{
 	"authorization", "x-api-key", "api-key", "x-goog-api-key",
 	"x-amz-date", "x-amz-security-token", "x-amz-content-sha256",

@@ -40,18 +40,9 @@ const maxAttempts = 8
 // send makes the plan and the request for its first attempt.
 func (x *Exchange) send(r *llm.Request, targets []*target, s Settings) (*llm.Answer, *Forward) {
 	p := &plan{strip: stripped(x.head)}
-	for i, t := range targets {
-		wire, err := x.ready(r, t, i)
-		if err != nil {
-			if i == len(targets)-1 && len(p.steps) == 0 {
-				return x.fail(llm.CodeInternal, err), nil
-			}
-			x.warn(fmt.Sprintf("target %s left out: %s", t, clientMessage(err)))
-			continue
-		}
-		for range min(s.Retries+1, maxAttempts-len(p.steps)) {
-			p.steps = append(p.steps, step{target: t, cluster: RetryCluster(t.Name), wire: wire})
-		}
+	var refusal *llm.Answer
+	if p.steps, refusal = x.steps(r, targets, s); refusal != nil {
+		return refusal, nil
 	}
 	// Somebody must look before Envoy lets go of the request: for a deadline on
 	// the first token, and where there is something to try after a response
@@ -76,6 +67,36 @@ func (x *Exchange) send(r *llm.Request, targets []*target, s Settings) (*llm.Ans
 	}
 	f.First = up
 	return nil, f
+}
+
+// steps lists the attempts, or refuses the request if no target can take it.
+// What is only so for the moment is said before what is so for ever.
+func (x *Exchange) steps(r *llm.Request, targets []*target, s Settings) (steps []step, refusal *llm.Answer) {
+	var unready []*target
+	var broken error
+	for i, t := range targets {
+		if t.ready() != nil {
+			unready = append(unready, t)
+			x.warn(fmt.Sprintf("target %s left out: no valid credential", t))
+			continue
+		}
+		wire, err := x.ready(r, t, i)
+		if err != nil {
+			broken = err
+			x.warn(fmt.Sprintf("target %s left out: %s", t, clientMessage(err)))
+			continue
+		}
+		for range min(s.Retries+1, maxAttempts-len(steps)) {
+			steps = append(steps, step{target: t, cluster: RetryCluster(t.Name), wire: wire})
+		}
+	}
+	switch {
+	case len(steps) > 0:
+		return steps, nil
+	case len(unready) > 0:
+		return nil, x.noCredential(unready)
+	}
+	return nil, x.fail(llm.CodeInternal, broken)
 }
 
 // ready writes the request for a target of another dialect, because that may
@@ -134,22 +155,30 @@ func (x *Exchange) attempt(i int) (*Upstream, error) {
 		}
 		st.wire = wire
 	}
+	up, err := x.upstream(st)
+	if err != nil {
+		return nil, fmt.Errorf("gateway: %s: %w", st.target, err)
+	}
 	x.reach(i + 1)
-	return x.upstream(st), nil
+	return up, nil
 }
 
-func (x *Exchange) upstream(st *step) *Upstream {
-	up := &Upstream{Remove: slices.Grow(slices.Clone(x.plan.strip), len(credentials)+len(dialectHeaders))}
+func (x *Exchange) upstream(st *step) (*Upstream, error) {
+	up := &Upstream{Remove: slices.Grow(slices.Clone(x.plan.strip), len(x.gw.credentials)+len(dialectHeaders))}
 	up.Set = append(up.Set,
 		llm.Header{Name: ":path", Value: st.BasePath + st.wire.Path},
 		llm.Header{Name: ":authority", Value: st.Host},
 		llm.Header{Name: "content-type", Value: "application/json"},
 		llm.Header{Name: "accept-encoding", Value: "identity"})
 	up.Set = append(up.Set, st.wire.Header...)
-	if c := st.Credential; c.Header != "" {
-		up.Set = append(up.Set, llm.Header{Name: c.Header, Value: c.Prefix + c.Secret.Reveal()})
+	if c := st.Credential; c != nil {
+		hs, err := c.Headers(x.outgoing(up.Set, st.wire.Body))
+		if err != nil {
+			return nil, err
+		}
+		up.Set = append(up.Set, hs...)
 	}
-	for _, names := range [...][]string{credentials[:], dialectHeaders[:]} {
+	for _, names := range [...][]string{x.gw.credentials, dialectHeaders[:]} {
 		for _, name := range names {
 			if !sets(up.Set, name) {
 				up.Remove = append(up.Remove, name)
@@ -160,7 +189,7 @@ func (x *Exchange) upstream(st *step) *Upstream {
 	if !same(st.wire.Body, x.req.Body.Raw) {
 		up.Body = st.wire.Body
 	}
-	return up
+	return up, nil
 }
 
 // same reports whether two slices are one and the same, as those of a body that

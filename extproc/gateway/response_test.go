@@ -326,11 +326,11 @@ func TestCost(t *testing.T) {
 
 func TestSecretDoesNotPrint(t *testing.T) {
 	s := NewSecret("sk-123")
-	p := &Provider{Credential: Credential{Secret: s}}
+	p := &struct{ Key Secret }{s}
 	var log bytes.Buffer
 	slog.New(slog.NewJSONHandler(&log, nil)).Info("x", "key", s, "provider", p)
 	j, _ := json.Marshal(map[string]any{"s": s, "p": &s})
-	for _, got := range []string{fmt.Sprint(s), fmt.Sprintf("%v %+v %#v %s %q %x", s, s, s, s, s, s), fmt.Sprintf("%+v %#v", p, p.Credential), log.String(), string(j)} {
+	for _, got := range []string{fmt.Sprint(s), fmt.Sprintf("%v %+v %#v %s %q %x", s, s, s, s, s, s), fmt.Sprintf("%+v %#v", p, p.Key), log.String(), string(j)} {
 		if strings.Contains(got, "sk-123") || strings.Contains(got, "736b2d313233") {
 			t.Errorf("printed: %s", got)
 		}

@@ -18,21 +18,14 @@ type Provider struct {
 	Name        string
 	Dialect     string
 	Hosting     hosting.Hosting // whose form the dialect has
-	Host        string // for the :authority header, with the port if it is not the scheme's own
-	BasePath    string // before the dialect's paths, as /v1; empty or with a leading slash
-	Credential  Credential
-	Models      []string // patterns of the bare model names that it serves
+	Host        string          // for the :authority header, with the port if it is not the scheme's own
+	BasePath    string          // before the dialect's paths, as /v1; empty or with a leading slash
+	Credential  Credential      // nil: the server asks for none
+	Models      []string        // patterns of the bare model names that it serves
 	Tags        map[string]string
 	Rules       func(model string) llm.Rules
 	Price       func(model string) (provider.Price, bool) // false: not known
 	NativeUsage bool                                      // Envoy reads the usage out of its responses
-}
-
-// A Credential is the header that proves who we are to a provider.
-type Credential struct {
-	Header string // empty: none
-	Prefix string
-	Secret Secret
 }
 
 // A Model is a name that clients may ask for, with its targets.

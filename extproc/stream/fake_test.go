@@ -15,6 +15,7 @@ import (
 	"google.golang.org/protobuf/types/known/structpb"
 
 	"github.com/attache-gateway/attache/extproc/auth"
+	"github.com/attache-gateway/attache/extproc/credential"
 	"github.com/attache-gateway/attache/extproc/dialect"
 	"github.com/attache-gateway/attache/extproc/dialect/anthropic"
 	"github.com/attache-gateway/attache/extproc/dialect/openai"
@@ -129,8 +130,8 @@ func newServer(t testing.TB, change func(*gateway.Options)) (*Server, *shelf) {
 	o := gateway.Options{
 		Dialects: []dialect.Dialect{openai.New(), anthropic.New()},
 		Providers: []gateway.Provider{
-			{Name: "a", Dialect: "openai", Host: "a.test", BasePath: "/v1", Credential: gateway.Credential{Header: "authorization", Prefix: "Bearer ", Secret: gateway.NewSecret("key-a")}},
-			{Name: "b", Dialect: "anthropic", Host: "b.test", NativeUsage: true, Credential: gateway.Credential{Header: "x-api-key", Secret: gateway.NewSecret("key-b")}},
+			{Name: "a", Dialect: "openai", Host: "a.test", BasePath: "/v1", Credential: credential.Key("authorization", "Bearer ", gateway.NewSecret("key-a"))},
+			{Name: "b", Dialect: "anthropic", Host: "b.test", NativeUsage: true, Credential: credential.Key("x-api-key", "", gateway.NewSecret("key-b"))},
 		},
 		Auth: auth.None{}, Policy: gateway.NoPolicy{}, Sinks: []gateway.Sink{records},
 		MaxResponse: 1 << 20, Now: time.Now,

@@ -1,0 +1,94 @@
+package credential
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/attache-gateway/attache/extproc/gateway"
+)
+
+// A Set is the credentials of one snapshot that have to be fetched. Each is
+// kept fresh by a goroutine of its own, from Start to Close.
+type Set struct {
+	log    *slog.Logger
+	client *http.Client
+	now    func() time.Time
+	all    []*refresher
+	ctx    context.Context
+	cancel context.CancelFunc
+	ended  sync.WaitGroup
+}
+
+// NewSet returns a Set without credentials. Failures to fetch one are logged.
+func NewSet(log *slog.Logger) *Set {
+	ctx, cancel := context.WithCancel(context.Background())
+	return &Set{log: log, client: newClient(), now: time.Now, ctx: ctx, cancel: cancel}
+}
+
+// newClient returns a client that leaves no connections behind: there are hours
+// between two calls.
+func newClient() *http.Client {
+	t := http.DefaultTransport.(*http.Transport).Clone()
+	t.DialContext = (&net.Dialer{Timeout: 5 * time.Second}).DialContext
+	t.DisableKeepAlives = true
+	return &http.Client{Transport: t, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+}
+
+// A Source is a place where credentials come from: AWS, Google or Entra.
+type Source interface {
+	// names are the headers that the credential is made of.
+	names() []string
+	// fetch gets a credential, in the time that ctx leaves.
+	fetch(ctx context.Context, client *http.Client) (grant, error)
+	// Look says what there is to fetch a credential with, without a call to
+	// anybody. An error means that there cannot be one.
+	Look(ctx context.Context) (string, error)
+}
+
+// Add returns the credential of a provider that comes from a source. It must be
+// called before Start.
+func (s *Set) Add(provider string, from Source) gateway.Credential {
+	r := &refresher{
+		provider: provider, headers: from.names(), now: s.now, log: s.log, tried: make(chan struct{}),
+		fetch: func(ctx context.Context) (grant, error) { return from.fetch(ctx, s.client) },
+	}
+	s.all = append(s.all, r)
+	return r
+}
+
+// Start begins to fetch.
+func (s *Set) Start() {
+	for _, r := range s.all {
+		s.ended.Go(func() { r.run(s.ctx) })
+	}
+}
+
+// Await returns when each credential was asked for once, or when ctx ends.
+func (s *Set) Await(ctx context.Context) {
+	for _, r := range s.all {
+		select {
+		case <-r.tried:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// closeTime bounds how long Close waits for calls that do not heed their
+// context. They end by themselves, as the metadata server's client does.
+const closeTime = 3 * time.Second
+
+// Close ends the goroutines.
+func (s *Set) Close() {
+	s.cancel()
+	ended := make(chan struct{})
+	go func() { s.ended.Wait(); close(ended) }()
+	select {
+	case <-ended:
+	case <-time.After(closeTime):
+	}
+}
