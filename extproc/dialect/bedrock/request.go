@@ -120,7 +120,7 @@ func (d *requestDecoder) additional() error {
 		case string(name) == "thinking" && kind == jsonx.Object:
 			err = d.Object(d.thinking)
 		case string(name) == "output_config" && kind == jsonx.Object:
-			err = d.Object(d.effort)
+			err = d.Object(d.claudeOutput)
 		case string(name) == "reasoning_effort" && kind == jsonx.String:
 			d.req.Reasoning = d.reasoning()
 			d.req.Reasoning.Effort, err = d.String()
@@ -160,6 +160,32 @@ func (d *requestDecoder) effort(name []byte) (err error) {
 	}
 	d.req.Reasoning = d.reasoning()
 	d.req.Reasoning.Effort, err = d.String()
+	return err
+}
+
+// claudeOutput reads a member of Claude's output_config. Vercel's AI SDK asks
+// Claude for JSON by it.
+func (d *requestDecoder) claudeOutput(name []byte) error {
+	if string(name) != "format" || d.Kind() != jsonx.Object || string(d.Tag("type")) != "json_schema" {
+		return d.effort(name)
+	}
+	f := &llm.Format{Kind: llm.FormatSchema}
+	d.req.Format = f
+	err := d.Object(func(name []byte) error {
+		switch string(name) {
+		case "type":
+			_, err := d.Skip()
+			return err
+		case "schema":
+			schema, err := d.Skip()
+			f.Schema = d.body[schema.Start:schema.End]
+			return err
+		}
+		return d.extra()
+	})
+	if err == nil && f.Schema == nil {
+		err = d.Fail("must have a schema")
+	}
 	return err
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -116,6 +117,24 @@ func TestRefusedRequests(t *testing.T) {
 const ask = `"messages":[{"role":"user","content":[{"text":"x"}]}]`
 
 // What a policy changes is below inferenceConfig; everything else stays.
+// Vercel's AI SDK asks Claude for JSON in Claude's own words.
+func TestClaudesFormat(t *testing.T) {
+	const ask = `{"messages":[{"role":"user","content":[{"text":"x"}]}],"additionalModelRequestFields":{"output_config":{"effort":"low","format":%s}}}`
+	r, err := New().DecodeRequest(llm.OpChat, fmt.Appendf(nil, ask, `{"type":"json_schema","schema":{"type":"object"}}`))
+	if err != nil || r.Format == nil || r.Format.Kind != llm.FormatSchema || string(r.Format.Schema) != `{"type":"object"}` || r.Reasoning.Effort != "low" || len(r.Extra) != 0 {
+		t.Errorf("got %+v, %v", r, err)
+	}
+	for _, other := range []string{`{"type":"grammar"}`, `"json"`} {
+		r, err := New().DecodeRequest(llm.OpChat, fmt.Appendf(nil, ask, other))
+		if err != nil || r.Format != nil || len(r.Extra) != 1 || r.Extra[0].Name != "additionalModelRequestFields.output_config.format" {
+			t.Errorf("%s: got %+v, %v", other, r, err)
+		}
+	}
+	if _, err := New().DecodeRequest(llm.OpChat, fmt.Appendf(nil, ask, `{"type":"json_schema"}`)); err == nil {
+		t.Error("took a format without a schema")
+	}
+}
+
 func TestPatch(t *testing.T) {
 	for _, c := range []struct {
 		body, want string
