@@ -15,6 +15,7 @@ import (
 	"github.com/attache-gateway/attache/extproc/dialect"
 	"github.com/attache-gateway/attache/extproc/dialect/anthropic"
 	"github.com/attache-gateway/attache/extproc/dialect/bedrock"
+	"github.com/attache-gateway/attache/extproc/dialect/cohere"
 	"github.com/attache-gateway/attache/extproc/dialect/gemini"
 	"github.com/attache-gateway/attache/extproc/dialect/hosting"
 	"github.com/attache-gateway/attache/extproc/dialect/openai"
@@ -48,6 +49,7 @@ func snapshot(ctx context.Context, c *config.Config, log *slog.Logger, sinks ...
 	}
 	o := gateway.Options{
 		Dialects:    []dialect.Dialect{openai.New(), anthropic.New(), responses.New(), gemini.New(), bedrock.New()},
+		Upstream:    []dialect.ProviderSide{cohere.New()},
 		Defaults:    settings(c.Attempts),
 		Auth:        keys,
 		Policy:      policy,

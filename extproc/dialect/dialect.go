@@ -9,13 +9,26 @@ import "github.com/attache-gateway/attache/extproc/llm"
 
 // A Dialect is one wire format, in both directions. It holds no state.
 type Dialect interface {
-	// Name is the dialect's name in configuration and records.
-	Name() string
+	ProviderSide
 
 	// DecodeRequest reads a client's request. It refuses what the format does
 	// not allow with an *llm.Error that names the member. Members that it does
 	// not know are kept in Request.Extra.
 	DecodeRequest(op llm.Op, body []byte) (*llm.Request, error)
+
+	// NewEncoder writes the response to r in the form that r asks for.
+	NewEncoder(r *llm.Request) Encoder
+
+	// Member names the members of a request that hold a canonical field, as
+	// max_tokens; the first is the one to add where none is there.
+	Member(field string) []string
+}
+
+// A ProviderSide is what is spoken with providers: of some formats that is all
+// there is.
+type ProviderSide interface {
+	// Name is the dialect's name in configuration and records.
+	Name() string
 
 	// EncodeRequest writes the request for a target. What the dialect cannot
 	// express is an *llm.Error or a warning, never lost. A request of the same
@@ -26,9 +39,6 @@ type Dialect interface {
 	// unary, not what was asked for.
 	NewDecoder(op llm.Op, mediaType string, limit int) Decoder
 
-	// NewEncoder writes the response to r in the form that r asks for.
-	NewEncoder(r *llm.Request) Encoder
-
 	// DecodeError reads a response with an error status: its headers, for
 	// formats that name the error there, and its body. A body that it does not
 	// know gives an error with a general message.
@@ -36,10 +46,6 @@ type Dialect interface {
 
 	// EncodeError writes an error as the whole body of an answer.
 	EncodeError(e *llm.Error) []byte
-
-	// Member names the members of a request that hold a canonical field, as
-	// max_tokens; the first is the one to add where none is there.
-	Member(field string) []string
 }
 
 // A Target is what a dialect must know of the receiver of a request.

@@ -20,6 +20,7 @@ import (
 // Options are what a Gateway is made of.
 type Options struct {
 	Dialects  []dialect.Dialect
+	Upstream  []dialect.ProviderSide // dialects of providers alone
 	Providers []Provider // in the order in which bare model names look for them
 	Models    []Model
 	Defaults  Settings // for models that are not under Models
@@ -47,7 +48,7 @@ type InputGuard struct {
 // requests. An exchange belongs to the snapshot that it began with.
 type Gateway struct {
 	dialects  map[string]dialect.Dialect
-	wires     map[string]dialect.Dialect // of the providers
+	wires     map[string]dialect.ProviderSide // of the providers
 	providers map[string]*Provider
 	ordered   []*Provider
 	models    map[string]*model
@@ -80,7 +81,7 @@ type model struct {
 func New(o Options) (*Gateway, error) {
 	g := &Gateway{
 		dialects:  map[string]dialect.Dialect{},
-		wires:     map[string]dialect.Dialect{},
+		wires:     map[string]dialect.ProviderSide{},
 		providers: map[string]*Provider{},
 		models:    map[string]*model{},
 		defaults:  o.Defaults,
@@ -90,15 +91,21 @@ func New(o Options) (*Gateway, error) {
 	}
 	g.users.Store(1)
 	tokens.O200K() // loads, so that no request waits for it
+	sides := map[string]dialect.ProviderSide{}
 	for _, d := range o.Dialects {
 		g.dialects[d.Name()] = d
+		sides[d.Name()] = d
+	}
+	for _, d := range o.Upstream {
+		sides[d.Name()] = d
 	}
 	g.credentials = slices.Clone(credentials[:])
 	for _, p := range o.Providers {
-		if g.dialects[p.Dialect] == nil {
+		side := sides[p.Dialect]
+		if side == nil {
 			return nil, fmt.Errorf("gateway: provider %s speaks the unknown dialect %q", p.Name, p.Dialect)
 		}
-		wire, err := p.Hosting.Of(g.dialects[p.Dialect])
+		wire, err := p.Hosting.Of(side)
 		if err != nil {
 			return nil, fmt.Errorf("gateway: provider %s: %w", p.Name, err)
 		}

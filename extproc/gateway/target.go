@@ -46,7 +46,7 @@ type Settings struct {
 type target struct {
 	*Provider
 	model  string
-	wire   dialect.Dialect
+	wire   dialect.ProviderSide
 	rules  llm.Rules
 	price  provider.Price
 	priced bool

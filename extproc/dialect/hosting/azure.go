@@ -13,12 +13,12 @@ import (
 //
 // Source: Azure OpenAI REST API reference, data plane inference.
 type azure struct {
-	dialect.Dialect
+	dialect.ProviderSide
 	version string
 }
 
 func (a *azure) EncodeRequest(r *llm.Request, t dialect.Target) (*dialect.Wire, error) {
-	w, err := a.Dialect.EncodeRequest(r, t)
+	w, err := a.ProviderSide.EncodeRequest(r, t)
 	if err != nil {
 		return nil, err
 	}

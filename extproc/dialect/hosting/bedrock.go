@@ -22,12 +22,12 @@ import (
 //
 // Sources: Amazon Bedrock user guide, "Anthropic Claude Messages API"; the
 // service's published model; recorded traffic.
-type invoke struct{ dialect.Dialect }
+type invoke struct{ dialect.ProviderSide }
 
 const bedrockVersion = `"bedrock-2023-05-31"`
 
 func (d *invoke) EncodeRequest(r *llm.Request, t dialect.Target) (*dialect.Wire, error) {
-	w, err := d.Dialect.EncodeRequest(r, t)
+	w, err := d.ProviderSide.EncodeRequest(r, t)
 	if err != nil {
 		return nil, err
 	}
@@ -66,14 +66,14 @@ func (d *invoke) NewDecoder(op llm.Op, mediaType string, limit int) dialect.Deco
 	switch {
 	case mediaType == eventstream.MediaType:
 		return &unwrapper{
-			Decoder: d.Dialect.NewDecoder(op, "text/event-stream", limit),
+			Decoder: d.ProviderSide.NewDecoder(op, "text/event-stream", limit),
 			failure: d.EncodeError,
 			stream:  eventstream.New(limit),
 		}
 	case op == llm.OpCountTokens:
-		return &recast{Decoder: d.Dialect.NewDecoder(op, mediaType, limit), whole: dialect.Whole{Limit: limit}, cast: castCount}
+		return &recast{Decoder: d.ProviderSide.NewDecoder(op, mediaType, limit), whole: dialect.Whole{Limit: limit}, cast: castCount}
 	}
-	return d.Dialect.NewDecoder(op, mediaType, limit)
+	return d.ProviderSide.NewDecoder(op, mediaType, limit)
 }
 
 // castCount makes Anthropic's answer to a question about tokens of Amazon's.
@@ -97,7 +97,7 @@ func castCount(body []byte) ([]byte, bool) {
 // itself refuses.
 func (d *invoke) DecodeError(status int, head []llm.Header, body []byte) *llm.Error {
 	if in := jsonx.NewReader(body); in.Kind() == jsonx.Object && string(in.Tag("type")) == "error" {
-		return d.Dialect.DecodeError(status, head, body)
+		return d.ProviderSide.DecodeError(status, head, body)
 	}
 	return exception.Decode(status, head, body)
 }

@@ -14,14 +14,14 @@ import (
 // Sources: Anthropic's page on Claude on Vertex AI; anthropic-sdk-go v1.84.0,
 // package vertex; recorded traffic.
 type rawPredict struct {
-	dialect.Dialect
+	dialect.ProviderSide
 	root string
 }
 
 const vertexVersion = `"vertex-2023-10-16"`
 
 func (d *rawPredict) EncodeRequest(r *llm.Request, t dialect.Target) (*dialect.Wire, error) {
-	w, err := d.Dialect.EncodeRequest(r, t)
+	w, err := d.ProviderSide.EncodeRequest(r, t)
 	if err != nil {
 		return nil, err
 	}
@@ -54,5 +54,5 @@ func (d *rawPredict) DecodeError(status int, head []llm.Header, body []byte) *ll
 	if one, ok := bytes.CutPrefix(bytes.TrimSpace(body), []byte("[")); ok {
 		body = bytes.TrimSuffix(one, []byte("]"))
 	}
-	return d.Dialect.DecodeError(status, head, body)
+	return d.ProviderSide.DecodeError(status, head, body)
 }

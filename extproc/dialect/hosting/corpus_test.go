@@ -84,7 +84,7 @@ func (r *recording) head() (head []llm.Header) {
 }
 
 // of is the dialect as a service offers it.
-func of(t testing.TB, h Hosting, d dialect.Dialect) dialect.Dialect {
+func of(t testing.TB, h Hosting, d dialect.ProviderSide) dialect.ProviderSide {
 	t.Helper()
 	hosted, err := h.Of(d)
 	if err != nil {
@@ -94,7 +94,7 @@ func of(t testing.TB, h Hosting, d dialect.Dialect) dialect.Dialect {
 }
 
 // decode reads a response in chunks. raw are its frames, joined.
-func decode(d dialect.Dialect, op llm.Op, mediaType string, chunks [][]byte) (events []llm.Event, raw []byte, err error) {
+func decode(d dialect.ProviderSide, op llm.Op, mediaType string, chunks [][]byte) (events []llm.Event, raw []byte, err error) {
 	dec := d.NewDecoder(op, mediaType, 16<<20)
 	for i, chunk := range chunks {
 		frames, err := dec.Decode(bytes.Clone(chunk), i == len(chunks)-1)
@@ -173,7 +173,7 @@ func TestInvokeCorpus(t *testing.T) {
 		stream := rec.Endpoint == "invoke-with-response-stream"
 		model := modelOf(rec.Request.Path, "/model/")
 		sent := vendors(t, rec.Request.Body, stream)
-		r, err := d.DecodeRequest(llm.OpChat, sent)
+		r, err := anthropic.New().DecodeRequest(llm.OpChat, sent)
 		if err != nil {
 			t.Errorf("%s: %v", rec.ID, err)
 			continue
@@ -257,7 +257,7 @@ func TestRawPredictCorpus(t *testing.T) {
 	d := of(t, Hosting{Name: llm.HostVertex, Project: "test-project", Region: "us-east5"}, anthropic.New())
 	for _, rec := range recordings(t, "vertex-anthropic/*.json") {
 		sent := vendors(t, rec.Request.Body, true)
-		r, err := d.DecodeRequest(llm.OpChat, sent)
+		r, err := anthropic.New().DecodeRequest(llm.OpChat, sent)
 		if err != nil {
 			t.Fatalf("%s: %v", rec.ID, err)
 		}
@@ -297,7 +297,7 @@ func TestVertexCorpus(t *testing.T) {
 			region = "europe-west1"
 		}
 		d := of(t, Hosting{Name: llm.HostVertex, Project: "test-project", Region: region, APIVersion: version}, gemini.New())
-		r, err := d.DecodeRequest(op, rec.Request.Body)
+		r, err := gemini.New().DecodeRequest(op, rec.Request.Body)
 		if err != nil {
 			if rec.Response.Status < 400 {
 				t.Errorf("%s: %v", rec.ID, err)
@@ -414,7 +414,7 @@ func TestAzureCorpus(t *testing.T) {
 		mediaType, body := rec.wire()
 		tried[rec.Endpoint+" "+mediaType]++
 		d := of(t, Hosting{Name: llm.HostAzure, APIVersion: strings.TrimPrefix(rec.Request.Query, "api-version=")}, inner)
-		r, err := d.DecodeRequest(op, rec.Request.Body)
+		r, err := inner.DecodeRequest(op, rec.Request.Body)
 		if err != nil {
 			t.Errorf("%s: %v", rec.ID, err)
 			continue

@@ -103,7 +103,7 @@ func TestVertexKnowsWhatIsSent(t *testing.T) {
 	d := of(t, onVertex, gemini.New())
 	tried, refused, lacking := 0, 0, 0
 	for _, rec := range recordings(t, "gemini/*.json", "openai/openai-chat-*.json", "openai/openai-embeddings-*.json") {
-		front, op := dialect.Dialect(d), geminiOps[rec.Endpoint]
+		front, op := dialect.Dialect(gemini.New()), geminiOps[rec.Endpoint]
 		switch rec.Endpoint {
 		case "batchEmbedContents":
 			op = llm.OpEmbeddings

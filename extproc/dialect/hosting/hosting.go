@@ -29,7 +29,7 @@ type Hosting struct {
 
 // Of returns the dialect as the service offers it. An error says what the
 // paths need and was not given, or that the service does not have the dialect.
-func (h Hosting) Of(d dialect.Dialect) (dialect.Dialect, error) {
+func (h Hosting) Of(d dialect.ProviderSide) (dialect.ProviderSide, error) {
 	name := d.Name()
 	switch {
 	case h.Name == "":

@@ -29,17 +29,16 @@ var (
 // encode writes what a client of the dialect has sent for a service.
 func encode(t *testing.T, h Hosting, d dialect.Dialect, r *llm.Request, model, body string) (*dialect.Wire, error) {
 	t.Helper()
-	hosted := of(t, h, d)
-	asked, err := hosted.DecodeRequest(r.Op, []byte(body))
+	asked, err := d.DecodeRequest(r.Op, []byte(body))
 	if err != nil {
 		t.Fatalf("%s: %v", body, err)
 	}
 	asked.Stream, asked.Header = asked.Stream || r.Stream, r.Header
-	return hosted.EncodeRequest(asked, dialect.Target{Model: model})
+	return of(t, h, d).EncodeRequest(asked, dialect.Target{Model: model})
 }
 
 func TestOf(t *testing.T) {
-	if d, err := (Hosting{}).Of(bedrock.New()); err != nil || !reflect.DeepEqual(d, dialect.Dialect(bedrock.New())) {
+	if d, err := (Hosting{}).Of(bedrock.New()); err != nil || !reflect.DeepEqual(d, dialect.ProviderSide(bedrock.New())) {
 		t.Errorf("got %v, %v", d, err)
 	}
 	for _, c := range []struct {
@@ -326,7 +325,7 @@ func FuzzPredictions(f *testing.F) {
 func BenchmarkInvokeRequest(b *testing.B) {
 	d := of(b, onBedrock, anthropic.New())
 	body := []byte(`{"model":"claude","max_tokens":9,"messages":[{"role":"user","content":"` + strings.Repeat("some words of text ", 4000) + `"}]}`)
-	r, err := d.DecodeRequest(llm.OpChat, body)
+	r, err := anthropic.New().DecodeRequest(llm.OpChat, body)
 	if err != nil {
 		b.Fatal(err)
 	}

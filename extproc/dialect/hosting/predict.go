@@ -130,7 +130,7 @@ func textOf(content []byte) (text string, err error) {
 }
 
 func (v *vertex) NewDecoder(op llm.Op, mediaType string, limit int) dialect.Decoder {
-	d := v.Dialect.NewDecoder(op, mediaType, limit)
+	d := v.ProviderSide.NewDecoder(op, mediaType, limit)
 	if op == llm.OpEmbeddings {
 		return &recast{Decoder: d, whole: dialect.Whole{Limit: limit}, cast: castPredictions}
 	}

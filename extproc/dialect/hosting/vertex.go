@@ -25,12 +25,12 @@ func (h Hosting) root() string {
 // Sources: the discovery document of aiplatform v1, revision 20261028; the
 // differences that the official SDK google-genai makes.
 type vertex struct {
-	dialect.Dialect
+	dialect.ProviderSide
 	root string
 }
 
 func (v *vertex) EncodeRequest(r *llm.Request, t dialect.Target) (*dialect.Wire, error) {
-	w, err := v.Dialect.EncodeRequest(r, t)
+	w, err := v.ProviderSide.EncodeRequest(r, t)
 	if err != nil {
 		return nil, err
 	}
