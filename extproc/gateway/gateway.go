@@ -21,7 +21,7 @@ import (
 type Options struct {
 	Dialects  []dialect.Dialect
 	Upstream  []dialect.ProviderSide // dialects of providers alone
-	Providers []Provider // in the order in which bare model names look for them
+	Providers []Provider             // in the order in which bare model names look for them
 	Models    []Model
 	Defaults  Settings // for models that are not under Models
 

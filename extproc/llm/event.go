@@ -51,7 +51,7 @@ type Event struct {
 	Signature string // of a tool call: of the reasoning behind it, see dialect.Seal
 
 	Citation *Citation
-	Logprobs []Logprob
+	Logprobs *Logprobs
 	Media    *Media
 	Raw      *Raw
 }
@@ -70,8 +70,13 @@ type Citation struct {
 	Title      string
 	Quote      string // what the source says
 	FileID     string // of a source that is a file
-	Document   int    // which of the documents in the request it is, from 1; 0: none of them
+	Document   int    // which of the documents, or of the search results, in the request it is, from 1; 0: none
+	Unit       string // of From and To: char, page, block of a document, result for a search result's blocks; empty: not known
+	From, To   int    // where in the document
 }
+
+// Logprobs are the probabilities of tokens in a row.
+type Logprobs struct{ Tokens []Logprob }
 
 // A Logprob is the probability of a token of the answer's text.
 type Logprob struct {
