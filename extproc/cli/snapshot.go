@@ -56,6 +56,7 @@ func snapshot(ctx context.Context, c *config.Config, log *slog.Logger, sinks ...
 		PolicyTime:  c.Policy.Deadline,
 		Guards:      guards,
 		Sinks:       sinks,
+		Forward:     gateway.Forwarding{Provider: c.Forward.Provider, Unguarded: c.Forward.Unguarded == config.Allow},
 		PassUsage:   c.UsageChunk == config.PassUsage,
 		MaxRequest:  c.Envoy.MaxRequest,
 		MaxResponse: maxResponse,

@@ -51,6 +51,7 @@ func (r *reader) check(c *Config) {
 	for i := range c.Models {
 		r.checkModel(c, &c.Models[i])
 	}
+	r.checkForward(c)
 	r.checkGuards(c.Guards)
 	if !r.wrong("") {
 		r.missing("auth.mode", "must be written: %s asks for a key (see attache keys), %s lets everybody in", AuthKeys, AuthNone)
@@ -110,6 +111,18 @@ func (r *reader) checkPatterns(at string, patterns []string) {
 func isPattern(s string) bool {
 	_, err := path.Match(s, "")
 	return err == nil && s != "" && !strings.ContainsAny(s, ", ")
+}
+
+// checkForward finds the provider for requests without a model: where none is
+// named, OpenAI before those that are compatible with it and may serve less.
+func (r *reader) checkForward(c *Config) {
+	name := c.Forward.Provider
+	switch i := slices.IndexFunc(c.Providers, func(p Provider) bool { return name == p.Name || name == "" && provider.Own("openai", p.URL) }); {
+	case i >= 0:
+		c.Forward.Provider = c.Providers[i].Name
+	case name != "":
+		r.problem("forward.provider", "there is no provider of the name %q", name)
+	}
 }
 
 func (r *reader) checkModel(c *Config, m *Model) {

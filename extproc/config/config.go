@@ -37,6 +37,7 @@ type Config struct {
 	Models     []Model    // in the order of the file
 	Attempts   Attempts   // where a model says nothing else
 	UsageChunk string     // HideUsage or PassUsage
+	Forward    Forward
 	Auth       Auth
 	Policy     Policy
 	Guards     []Guard // in the order in which they are asked
@@ -129,6 +130,13 @@ type Attempts struct {
 	Retries    int           // on the same target, before the next
 }
 
+// Forward says what becomes of requests that are passed on as they are and name
+// no model.
+type Forward struct {
+	Provider  string // that gets them; empty: the first that serves the path
+	Unguarded string // Allow or Deny: bodies that guards cannot read
+}
+
 // Auth says who may call.
 type Auth struct {
 	Mode string // AuthNone or AuthKeys
@@ -191,6 +199,7 @@ func Default() *Config {
 		},
 		Attempts:   Attempts{Timeout: 10 * time.Minute},
 		UsageChunk: HideUsage,
+		Forward:    Forward{Unguarded: Deny},
 		Auth:       Auth{File: "run/keys.json"},
 		Policy:     Policy{Deadline: 50 * time.Millisecond, Default: Allow},
 		Ledger:     Ledger{SQLite: "run/ledger.db"},

@@ -75,6 +75,7 @@ func TestGood(t *testing.T) {
 		},
 		Attempts:   Attempts{time.Minute, 3 * time.Second, 2},
 		UsageChunk: PassUsage,
+		Forward:    Forward{Provider: "local", Unguarded: Allow},
 		Auth:       Auth{AuthKeys, "/etc/keys.json"},
 		Policy:     Policy{filepath.Join(dir, "../policies"), 2 * time.Millisecond, Deny},
 		Guards: []Guard{
@@ -168,6 +169,7 @@ func TestSmallest(t *testing.T) {
 	}
 	want := Default()
 	want.Auth.Mode = AuthKeys
+	want.Forward.Provider = "openai" // OpenAI's own, although nobody said so
 	want.Providers = c.Providers
 	if err := want.locate("/etc/attache"); err != nil {
 		t.Fatal(err)
@@ -265,6 +267,7 @@ func TestAnnotatedFile(t *testing.T) {
 	got := *c
 	got.Providers, got.Models, got.Guards = nil, nil, nil
 	want.Auth.Mode, want.Policy.Dir = got.Auth.Mode, got.Policy.Dir // they have no default
+	want.Forward.Provider = "openai"
 	equal(t, reflect.ValueOf(got), reflect.ValueOf(*want), "")
 
 	for section, fields := range sections(t) {

@@ -20,9 +20,12 @@ func (r *reader) config(c *Config, v value) {
 		"models":      func(v value) { r.each(v, func(name string, v value) { r.model(c, name, v) }) },
 		"attempts":    func(v value) { r.object(v, r.attempts(&c.Attempts)) },
 		"usage_chunk": r.choice(&c.UsageChunk, HideUsage, PassUsage),
-		"auth":        func(v value) { r.auth(&c.Auth, v) },
-		"policy":      func(v value) { r.policy(&c.Policy, v) },
-		"guards":      r.list(func(v value) { r.guard(c, v) }),
+		"forward": func(v value) {
+			r.object(v, map[string]field{"provider": r.string(&c.Forward.Provider), "unguarded": r.choice(&c.Forward.Unguarded, Deny, Allow)})
+		},
+		"auth":   func(v value) { r.auth(&c.Auth, v) },
+		"policy": func(v value) { r.policy(&c.Policy, v) },
+		"guards": r.list(func(v value) { r.guard(c, v) }),
 		"ledger": func(v value) {
 			r.object(v, map[string]field{"sqlite": r.string(&c.Ledger.SQLite), "postgres": nil})
 		},

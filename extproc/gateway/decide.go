@@ -26,7 +26,7 @@ func (x *Exchange) Decide(ctx context.Context, body []byte) (*llm.Answer, *Forwa
 	if x.gw.tooLarge(int64(len(body))) {
 		return x.refuse(errTooLarge()), nil
 	}
-	r, err := x.wire.DecodeRequest(x.front.op, body)
+	r, err := x.decode(body)
 	if err != nil {
 		return x.fail(llm.CodeInternal, err), nil
 	}
@@ -56,7 +56,7 @@ func (x *Exchange) Decide(ctx context.Context, body []byte) (*llm.Answer, *Forwa
 // candidates finds the targets that the client asked for and that the key and
 // the policy allow, and applies what the policy changes.
 func (x *Exchange) candidates(ctx context.Context, r *llm.Request) ([]*target, Settings, *llm.Answer) {
-	targets, settings, err := x.gw.resolve(r.Model)
+	targets, settings, err := x.targets(r)
 	if err == nil {
 		err = x.mayUse(r.Model, targets)
 	}

@@ -50,17 +50,24 @@ func (g *Gateway) open(h *Head) (*Exchange, *llm.Answer) {
 		Properties: h.properties(),
 		Revision:   g.policy.Revision(),
 	}
+	if err == nil && h.Unread && f.op != llm.OpForward {
+		err = &llm.Error{Status: 415, Code: llm.CodeInvalidRequest, Message: "the content type must be application/json"}
+	}
 	if err == nil {
 		x.caller, err = g.auth.Authenticate(h.key(), x.record.Start)
 		x.record.Caller = x.caller
 	}
-	if n, perr := strconv.ParseInt(h.Get("content-length"), 10, 64); err == nil && perr == nil && g.tooLarge(n) {
+	if n, perr := strconv.ParseInt(h.Get("content-length"), 10, 64); err == nil && perr == nil && g.tooLarge(n) && !h.Unread {
 		err = errTooLarge()
 	}
-	if err != nil {
-		return x, x.refuse(err)
+	if err == nil {
+		return x, nil
 	}
-	return x, nil
+	a := x.refuse(err)
+	if err.Status == 405 {
+		a.Header = append(a.Header, llm.Header{Name: "allow", Value: f.method})
+	}
+	return x, a
 }
 
 // tooLarge reports whether a request's body has more bytes than are allowed.

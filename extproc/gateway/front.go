@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/attache-gateway/attache/extproc/llm"
@@ -8,9 +9,10 @@ import (
 
 // A front is what a path of the front door means.
 type front struct {
-	method  string
+	method  string // or several, with commas between them
 	dialect string
 	op      llm.Op
+	path    string // of OpForward: below the API's root, with the query
 	asked
 }
 
@@ -36,37 +38,58 @@ var fronts = map[string]front{
 	"/messages/count_tokens": {method: "POST", dialect: llm.Anthropic, op: llm.OpCountTokens},
 }
 
-// frontOf returns what a request is about. The list of models is the one path
-// that two dialects share; a header tells them apart. On an error the front
-// still names the dialect that the error is to be written in.
+// frontOf returns what a request is about. On an error the front still names
+// the dialect that the error is to be written in.
 func frontOf(h *Head) (front, *llm.Error) {
 	whole, query := h.path()
-	path := strings.TrimPrefix(strings.TrimSuffix(whole, "/"), "/v1")
+	whole = strings.TrimSuffix(whole, "/")
+	speaks, path := h.dialect(whole)
 	f, ok := fronts[path]
 	if !ok {
 		f, ok = googleFront(whole, query)
 	}
 	if !ok {
-		f, ok = amazonFront(strings.TrimSuffix(whole, "/"))
+		f, ok = amazonFront(whole)
+	}
+	if !ok && (path == "/models" || strings.HasPrefix(path, "/models/") && h.Method != "POST") {
+		f, ok = front{method: "GET", dialect: speaks, op: llm.OpModels}, true
 	}
 	if !ok {
-		f = front{method: "GET", dialect: llm.OpenAI, op: llm.OpModels}
-		switch {
-		case h.Get("anthropic-version") != "":
-			f.dialect = llm.Anthropic
-		case strings.HasPrefix(whole, googleRoot):
-			f.dialect = llm.Gemini
-		case strings.HasPrefix(whole, amazonRoot):
-			f.dialect = llm.Bedrock
-		}
-		if path != "/models" && !strings.HasPrefix(path, "/models/") {
-			return f, &llm.Error{Status: 404, Code: llm.CodeUnknownPath, Message: "no such path"}
-		}
+		f, ok = forwardFront(speaks, path, query)
 	}
-	if h.Method != f.method {
+	switch {
+	case path == "/realtime" || strings.HasPrefix(path, "/realtime/"):
+		return front{dialect: speaks}, llm.Unsupported("", "the gateway serves no WebSockets, and hands out no keys for them")
+	case !ok:
+		return front{dialect: speaks}, &llm.Error{Status: 404, Code: llm.CodeUnknownPath, Message: "no such path"}
+	case !slices.Contains(strings.Split(f.method, ", "), h.Method):
 		return f, &llm.Error{Status: 405, Code: llm.CodeUnknownPath, Message: "this path takes " + f.method}
 	}
 	return f, nil
+}
+
+// dialect returns the dialect of a path, by what it begins with or, for those
+// that several APIs have, by a header, and the path without the API's version.
+func (h *Head) dialect(whole string) (dialect, path string) {
+	if rest, ok := strings.CutPrefix(whole, googleRoot); ok {
+		return llm.Gemini, "/" + rest
+	}
+	if strings.HasPrefix(whole, amazonRoot) {
+		return llm.Bedrock, whole
+	}
+	path = whole
+	if rest, ok := strings.CutPrefix(whole, "/v1/"); ok {
+		path = "/" + rest
+	}
+	switch family, _, _ := strings.Cut(path[min(len(path), 1):], "/"); {
+	case family == "messages", h.Get("anthropic-version") != "":
+		return llm.Anthropic, path
+	case family == "responses", family == "conversations":
+		return llm.Responses, path
+	case family == "models" && h.Get("x-goog-api-key") != "":
+		return llm.Gemini, path
+	}
+	return llm.OpenAI, path
 }
 
 // A Head is the head of a client's request. Names are lower case, as Envoy
@@ -75,6 +98,7 @@ type Head struct {
 	Method  string
 	Path    string
 	Headers []llm.Header
+	Unread  bool // a body follows that goes to the provider as it comes
 }
 
 // path returns the path apart from its query. That may hold a key, so that it

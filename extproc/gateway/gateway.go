@@ -31,11 +31,18 @@ type Options struct {
 	Guards     []InputGuard  // in order
 	Sinks      []Sink
 
+	Forward     Forwarding
 	PassUsage   bool  // leave the usage chunk in streams whose client did not ask for it
 	MaxRequest  int64 // bytes of a request's body; 0: no limit
 	MaxResponse int   // bytes of a unary response or of one event
 	Now         func() time.Time
 	Free        func() // called when no exchange uses the snapshot any more
+}
+
+// Forwarding says what becomes of requests that are passed on without a model.
+type Forwarding struct {
+	Provider  string // that gets them; empty: the first that serves the path
+	Unguarded bool   // bodies that guards cannot read pass
 }
 
 // An InputGuard is a Guard that looks at requests.
@@ -63,6 +70,7 @@ type Gateway struct {
 	guards     []InputGuard
 	sinks      []Sink
 
+	forward     Forwarding
 	passUsage   bool
 	maxRequest  int64
 	maxResponse int
@@ -86,7 +94,7 @@ func New(o Options) (*Gateway, error) {
 		models:    map[string]*model{},
 		defaults:  o.Defaults,
 		auth:      o.Auth, policy: o.Policy, policyTime: o.PolicyTime, guards: o.Guards, sinks: o.Sinks,
-		passUsage: o.PassUsage, maxRequest: o.MaxRequest, maxResponse: o.MaxResponse, now: o.Now,
+		forward: o.Forward, passUsage: o.PassUsage, maxRequest: o.MaxRequest, maxResponse: o.MaxResponse, now: o.Now,
 		free: o.Free,
 	}
 	g.users.Store(1)

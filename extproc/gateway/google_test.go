@@ -24,7 +24,7 @@ func TestGoogleFront(t *testing.T) {
 		{"/v1beta/models/m:batchEmbedContents", llm.OpEmbeddings, asked{model: "m"}},
 		{"/v1beta/models/m:predict", "", asked{}},
 		{"/v1beta/models/:generateContent", "", asked{}},
-		{"/v1beta/models", "", asked{}},
+		{"/v1beta/tunedModels", "", asked{}},
 	} {
 		f, err := frontOf(&Head{Method: "POST", Path: c.path})
 		switch {

@@ -21,6 +21,9 @@ func (x *Exchange) guard(ctx context.Context, r *llm.Request, t *target) *llm.An
 	if r.Op == llm.OpEmbeddings && len(r.Inputs) == 0 {
 		return x.refuse(llm.Unsupported("input", "must be text: guards cannot read tokens"))
 	}
+	if x.head.Unread && !x.gw.forward.Unguarded {
+		return x.refuse(llm.Unsupported("", "the body must be JSON: guards cannot read others"))
+	}
 	in := newInspection(r)
 	in.text.RequestID, in.text.Model, in.text.Tenant = x.ID, t.model, tenant(&x.caller)
 	x.record.Verdicts = map[string]Action{}

@@ -115,5 +115,5 @@ func (x *Exchange) settle(gone bool) {
 	if resp.priced {
 		r.CostNano = resp.price.Cost(r.Usage)
 	}
-	r.Unpriced = !resp.priced
+	r.Unpriced = !resp.priced || r.Op == llm.OpForward && !resp.reported
 }

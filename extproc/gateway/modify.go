@@ -93,7 +93,7 @@ func memberSets(r *llm.Request, names []string, value []byte) (sets []llm.Set) {
 			sets = append(sets, llm.Set{Name: name, Value: value})
 		}
 	}
-	if len(sets) == 0 && value != nil && len(names) > 0 {
+	if len(sets) == 0 && value != nil && len(names) > 0 && r.Op != llm.OpForward { // not every path has it
 		sets = append(sets, llm.Set{Name: names[0], Value: value})
 	}
 	return sets

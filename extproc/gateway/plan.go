@@ -40,6 +40,9 @@ const maxAttempts = 8
 // send makes the plan and the request for its first attempt.
 func (x *Exchange) send(r *llm.Request, targets []*target, s Settings) (*llm.Answer, *Forward) {
 	p := &plan{strip: stripped(x.head)}
+	if r.Op == llm.OpForward && r.Body.Raw == nil { // nobody keeps the body, so there is one attempt
+		targets, s = targets[:1], Settings{Timeout: s.Timeout}
+	}
 	var refusal *llm.Answer
 	if p.steps, refusal = x.steps(r, targets, s); refusal != nil {
 		return refusal, nil
@@ -47,9 +50,10 @@ func (x *Exchange) send(r *llm.Request, targets []*target, s Settings) (*llm.Ans
 	// Somebody must look before Envoy lets go of the request: for a deadline on
 	// the first token, and where there is something to try after a response
 	// that turns out to be none.
-	p.watched = len(p.steps) > 1 || s.FirstToken > 0 && r.Stream
+	chain := len(p.steps) > 1 || s.FirstToken > 0 && r.Stream
+	p.watched = chain && r.Op != llm.OpForward // of a response that is not understood only the status counts
 	f := &Forward{PerTry: s.perTry(r.Stream)}
-	if !p.watched {
+	if !chain {
 		p.steps[0].cluster = p.steps[0].Name
 	}
 	for _, st := range p.steps {
@@ -58,7 +62,7 @@ func (x *Exchange) send(r *llm.Request, targets []*target, s Settings) (*llm.Ans
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.req, x.plan = r, p
-	if p.watched {
+	if chain {
 		return nil, f
 	}
 	up, err := x.attempt(0)
@@ -104,10 +108,10 @@ func (x *Exchange) steps(r *llm.Request, targets []*target, s Settings) (steps [
 // the first attempt. For the client's own dialect that always works, so it
 // waits until the attempt.
 func (x *Exchange) ready(r *llm.Request, t *target, i int) (*dialect.Wire, error) {
-	if t.Dialect == r.Dialect && i > 0 {
+	if t.Dialect == r.Dialect && i > 0 && r.Op != llm.OpForward {
 		return nil, nil
 	}
-	return t.wire.EncodeRequest(r, x.targetOf(r, t))
+	return x.encode(r, t)
 }
 
 func (x *Exchange) targetOf(r *llm.Request, t *target) dialect.Target {
@@ -149,7 +153,7 @@ func (x *Exchange) Attempt(n int, cluster string) (*Upstream, *Watch, error) {
 func (x *Exchange) attempt(i int) (*Upstream, error) {
 	st := &x.plan.steps[i]
 	if st.wire == nil {
-		wire, err := st.target.wire.EncodeRequest(x.req, x.targetOf(x.req, st.target))
+		wire, err := x.encode(x.req, st.target)
 		if err != nil {
 			return nil, fmt.Errorf("gateway: %s: %w", st.target, err)
 		}
@@ -168,8 +172,10 @@ func (x *Exchange) upstream(st *step) (*Upstream, error) {
 	up.Set = append(up.Set,
 		llm.Header{Name: ":path", Value: st.BasePath + st.wire.Path},
 		llm.Header{Name: ":authority", Value: st.Host},
-		llm.Header{Name: "content-type", Value: "application/json"},
 		llm.Header{Name: "accept-encoding", Value: "identity"})
+	if x.req.Op != llm.OpForward {
+		up.Set = append(up.Set, llm.Header{Name: "content-type", Value: "application/json"})
+	}
 	up.Set = append(up.Set, st.wire.Header...)
 	if c := st.Credential; c != nil {
 		hs, err := c.Headers(x.outgoing(up.Set, st.wire.Body))

@@ -39,7 +39,7 @@ type Record struct {
 	Usage    llm.Usage
 	Counted  bool  // Usage is our own count, the provider gave none
 	CostNano int64 // nano-dollars
-	Unpriced bool  // no price is known for the target
+	Unpriced bool  // no price is known for the target, or no usage of what was passed on
 
 	Revision string // of the policy
 	Rules    []string

@@ -81,13 +81,15 @@ func (x *Exchange) Respond(n, status int, head []llm.Header, empty bool) (Respon
 	r := &response{step: st, req: req, head: head, mode: ModeWhole}
 	x.resp = r
 	x.record.Status = status
+	if req.Op == llm.OpForward && status != 401 && status != 403 {
+		return x.passOn(r, status, empty), nil
+	}
 	if status >= 400 {
 		r.status = status
 		return Response{Mode: ModeWhole}, nil
 	}
 	media := mediaType(head)
-	encoding := value(head, "content-encoding")
-	plain := encoding == "" || encoding == "identity"
+	plain := plainly(head)
 	streamed := streaming(media)
 	page := !streamed && media != "application/json" // of a proxy that is confused
 	frames, own := st.Hosting.Frames(req.Op, media)
@@ -335,7 +337,7 @@ func (x *Exchange) LocalReply(n, status int, details string) *llm.Answer {
 
 // responseHead is what happens to the headers of a response that is passed on.
 func (x *Exchange) responseHead(r *response, bodyChanges bool) *ResponseHead {
-	h := &ResponseHead{Set: x.ownHeaders(), Remove: withdrawn(r.head, bodyChanges, r.Dialect != x.front.dialect)}
+	h := &ResponseHead{Set: x.ownHeaders(), Remove: withdrawn(r.head, bodyChanges, r.Dialect != x.front.dialect && r.req.Op != llm.OpForward)}
 	switch {
 	case r.enc != nil:
 		h.Set = append(h.Set, llm.Header{Name: "content-type", Value: r.enc.MediaType()})

@@ -52,7 +52,13 @@ type target struct {
 	priced bool
 }
 
-func (t *target) String() string { return t.Name + "/" + t.model }
+// String returns provider/model, or the provider alone where no model is named.
+func (t *target) String() string {
+	if t.model == "" {
+		return t.Name
+	}
+	return t.Name + "/" + t.model
+}
 
 // RetryCluster is the name of the Envoy cluster for a provider's attempts that
 // are not written by the downstream filter.

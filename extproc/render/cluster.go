@@ -110,7 +110,7 @@ func (b *builder) attemptFilters(c Cluster, retry bool) []*hcmv3.HttpFilter {
 		filters = append(filters, b.filter("envoy.filters.http.ai_protocol_manager", usage()))
 	}
 	if retry {
-		filters = append(filters, b.filter("envoy.filters.http.ext_proc", b.upstream()))
+		filters = append(filters, b.filter(extProc, b.upstream()))
 		mutations = append([]*rulesv3.HeaderMutation{length()}, mutations...)
 	}
 	return append(filters,

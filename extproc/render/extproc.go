@@ -17,6 +17,9 @@ import (
 // messageTimeout bounds the gateway's thinking about one message. It does not run while the gateway holds a response.
 const messageTimeout = 10 * time.Second
 
+// extProc is the filter's name, by which routes change its configuration.
+const extProc = "envoy.filters.http.ext_proc"
+
 const gatewayCluster = "attache"
 
 // downstream asks the gateway about the request, headers and whole body, and about the response's headers. The gateway
@@ -30,14 +33,18 @@ func (b *builder) downstream() *extprocv3.ExternalProcessor {
 		ReceivingNamespaces:  &extprocv3.MetadataOptions_MetadataNamespaces{Untyped: []string{RouteMetadata, ExchangeMetadata}},
 		ForwardingNamespaces: &extprocv3.MetadataOptions_MetadataNamespaces{Typed: []string{UsageMetadata}},
 	}
-	filter.ProcessingMode = &extprocv3.ProcessingMode{
+	filter.ProcessingMode = downstreamMode(extprocv3.ProcessingMode_BUFFERED)
+	return filter
+}
+
+func downstreamMode(requestBody extprocv3.ProcessingMode_BodySendMode) *extprocv3.ProcessingMode {
+	return &extprocv3.ProcessingMode{
 		RequestHeaderMode:   extprocv3.ProcessingMode_SEND,
-		RequestBodyMode:     extprocv3.ProcessingMode_BUFFERED,
+		RequestBodyMode:     requestBody,
 		ResponseHeaderMode:  extprocv3.ProcessingMode_SEND,
 		ResponseBodyMode:    extprocv3.ProcessingMode_NONE,
 		ResponseTrailerMode: extprocv3.ProcessingMode_SEND,
 	}
-	return filter
 }
 
 // upstream asks the gateway to write the request for this attempt's target. Its answer replaces the body, and asks for

@@ -32,7 +32,7 @@ func (b *builder) private() []*rulesv3.HeaderMutation {
 		return append(all, removePrefixes("x-attache-", "x-envoy-")...)
 	}
 	all = append(all, removePrefixes("x-attache-property-", "x-envoy-external-", "x-envoy-internal")...)
-	return append(all, removeNames(LengthHeader, "x-attache-user", "x-attache-session", "x-attache-cache",
+	return append(all, removeNames(LengthHeader, "x-attache-provider", "x-attache-user", "x-attache-session", "x-attache-cache",
 		"x-attache-timeout", "x-attache-first-token")...)
 }
 

@@ -47,7 +47,7 @@ func (b *builder) connections() *hcmv3.HttpConnectionManager {
 		RouteSpecifier: &hcmv3.HttpConnectionManager_RouteConfig{RouteConfig: &routev3.RouteConfiguration{
 			Name: "attache", VirtualHosts: []*routev3.VirtualHost{b.virtualHost()}}},
 		HttpFilters: []*hcmv3.HttpFilter{
-			b.filter("envoy.filters.http.ext_proc", b.downstream()),
+			b.filter(extProc, b.downstream()),
 			b.filter("envoy.filters.http.router", &routerv3.Router{SuppressEnvoyHeaders: true}),
 		},
 		CommonHttpProtocolOptions: &corev3.HttpProtocolOptions{

@@ -15,6 +15,7 @@ import (
 func (b *builder) localReplies() *hcmv3.LocalReplyConfig {
 	return &hcmv3.LocalReplyConfig{Mappers: []*hcmv3.ResponseMapper{
 		{Filter: b.cel(fmt.Sprintf("response.code_details == '%s'", AnswerDetails))}, // the gateway's answer, as it is
+		b.reply("response.code_details == 'upgrade_failed'", "invalid_request_error", "unsupported_feature", "the gateway serves no WebSockets"),
 		b.reply("response.code == 413", "request_too_large", "request_too_large",
 			fmt.Sprintf("request body exceeds %d bytes", b.in.MaxRequest)),
 		b.reply("response.code == 502", "api_error", "upstream_error", "the provider's response is malformed"),

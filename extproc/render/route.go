@@ -7,10 +7,12 @@ import (
 	xdsmatcherv3 "github.com/cncf/xds/go/xds/type/matcher/v3"
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
+	extprocv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/ext_proc/v3"
 	matcherv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/router/cluster_specifiers/matcher/v3"
 	priorityv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/router/cluster_specifiers/priority_group/v3"
 	typematcherv3 "github.com/envoyproxy/go-control-plane/envoy/type/matcher/v3"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/anypb"
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 )
@@ -31,18 +33,50 @@ func (b *builder) virtualHost() *routev3.VirtualHost {
 		Domains:                    []string{"*"},
 		IncludeRequestAttemptCount: b.in.Version == Envoy139,
 		ResponseHeadersToRemove:    foreign,
-		Routes: []*routev3.Route{{
-			Match:                  &routev3.RouteMatch{PathSpecifier: &routev3.RouteMatch_Prefix{Prefix: "/"}},
+		Routes: []*routev3.Route{b.uploads(), {
+			Match:                  everything(),
 			RequestBodyBufferLimit: wrapperspb.UInt64(uint64(b.in.MaxRequest)),
-			Action:                 &routev3.Route_Route{Route: b.route()},
+			Action:                 &routev3.Route_Route{Route: b.route(MaxAttempts)},
 		}},
 	}
 }
 
-func (b *builder) route() *routev3.RouteAction {
+func everything() *routev3.RouteMatch {
+	return &routev3.RouteMatch{PathSpecifier: &routev3.RouteMatch_Prefix{Prefix: "/"}}
+}
+
+// readable are the media types of bodies that the gateway reads. Forms are among them since curl says so where it was
+// told nothing.
+const readable = `(?i)application/(json|[^;]*\+json|x-www-form-urlencoded)\s*(;.*)?`
+
+// uploadBuffer is how much of an upload may wait for the gateway's word or for the provider.
+const uploadBuffer = 1 << 20
+
+// uploads is the route of all other bodies. They go to the provider as they come, however long they are: the gateway
+// does not see them, and without retries Envoy keeps nothing of them.
+func (b *builder) uploads() *routev3.Route {
+	match, action := everything(), b.route(1)
+	match.Headers = []*routev3.HeaderMatcher{{
+		Name: "content-type",
+		HeaderMatchSpecifier: &routev3.HeaderMatcher_StringMatch{StringMatch: &typematcherv3.StringMatcher{
+			MatchPattern: &typematcherv3.StringMatcher_SafeRegex{SafeRegex: &typematcherv3.RegexMatcher{Regex: readable}}}},
+		InvertMatch: true,
+	}}
+	action.RetryPolicy = nil
+	return &routev3.Route{
+		Match:                  match,
+		RequestBodyBufferLimit: wrapperspb.UInt64(uploadBuffer),
+		Action:                 &routev3.Route_Route{Route: action},
+		TypedPerFilterConfig: map[string]*anypb.Any{extProc: b.any(&extprocv3.ExtProcPerRoute{
+			Override: &extprocv3.ExtProcPerRoute_Overrides{Overrides: &extprocv3.ExtProcOverrides{ProcessingMode: downstreamMode(extprocv3.ProcessingMode_NONE)}},
+		})},
+	}
+}
+
+func (b *builder) route(attempts int) *routev3.RouteAction {
 	name, specifier := "envoy.router.cluster_specifier_plugin.priority_group", proto.Message(chain())
 	if b.in.Version == Envoy139 {
-		name, specifier = "envoy.router.cluster_specifier_plugin.matcher", b.slots()
+		name, specifier = "envoy.router.cluster_specifier_plugin.matcher", b.slots(attempts)
 	}
 	return &routev3.RouteAction{
 		ClusterSpecifier: &routev3.RouteAction_InlineClusterSpecifierPlugin{
@@ -76,9 +110,12 @@ func chain() *priorityv3.PriorityGroupClusterSpecifier {
 
 // slots takes the exchange's clusters from one header for each attempt. A value that is no cluster's name matches
 // nothing, and a first attempt without a match is refused.
-func (b *builder) slots() *matcherv3.MatcherClusterSpecifier {
+func (b *builder) slots(attempts int) *matcherv3.MatcherClusterSpecifier {
+	if attempts == 1 {
+		return &matcherv3.MatcherClusterSpecifier{ClusterMatcher: b.slot(1).GetMatcher()}
+	}
 	byAttempt := map[string]*xdsmatcherv3.Matcher_OnMatch{}
-	for attempt := 2; attempt <= MaxAttempts; attempt++ {
+	for attempt := 2; attempt <= attempts; attempt++ {
 		byAttempt[fmt.Sprint(attempt-1)] = b.slot(attempt)
 	}
 	outer := b.byHeader(attemptHeader, byAttempt)

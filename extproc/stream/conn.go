@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	filterv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/ext_proc/v3"
 	extproc "github.com/envoyproxy/go-control-plane/envoy/service/ext_proc/v3"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -64,9 +65,17 @@ func (c *conn) requestHead() (*gateway.Head, error) {
 	if c.pending.GetRequestHeaders() == nil {
 		return nil, c.unexpected("request headers")
 	}
-	h := &gateway.Head{Headers: c.head()}
+	h := &gateway.Head{Headers: c.head(), Unread: c.unread()}
 	h.Method, h.Path = h.Get(":method"), h.Get(":path")
 	return h, nil
+}
+
+// unread reports whether a body follows that Envoy does not show us. By the
+// route's configuration that depends on the media type. Envoy says what it will
+// do, so that nobody has to find it out again.
+func (c *conn) unread() bool {
+	p := c.pending.GetProtocolConfig()
+	return p != nil && p.GetRequestBodyMode() == filterv3.ProcessingMode_NONE && !c.pending.GetRequestHeaders().GetEndOfStream()
 }
 
 // requestBody returns the buffered body, nil if the head ended the request.

@@ -62,8 +62,9 @@ func (c *conn) replace(a *llm.Answer) error {
 	})
 }
 
-// forward answers the request's body: where its attempts go and, if the first
-// one does not ask for itself, what it sends.
+// forward answers the request's body, or its headers if nobody reads that:
+// where its attempts go and, if the first one does not ask for itself, what it
+// sends.
 func (c *conn) forward(id string, f *gateway.Forward, slots bool) error {
 	common := &extproc.CommonResponse{ClearRouteCache: true}
 	var hs []llm.Header

@@ -109,7 +109,10 @@ func (s *Server) downstream(ctx context.Context, c *conn) error {
 	if answer != nil {
 		return c.answer(answer)
 	}
-	body, err := c.requestBody()
+	var body []byte
+	if !head.Unread {
+		body, err = c.requestBody()
+	}
 	if errors.Is(err, errResponse) { // Envoy refused the body
 		return c.replace(x.LocalReply(c.attempt(), c.status(), c.details()))
 	}

@@ -2,6 +2,7 @@ package hosting
 
 import (
 	"net/url"
+	"strings"
 
 	"github.com/attache-gateway/attache/extproc/dialect"
 	"github.com/attache-gateway/attache/extproc/llm"
@@ -22,18 +23,32 @@ func (a *azure) EncodeRequest(r *llm.Request, t dialect.Target) (*dialect.Wire, 
 	if err != nil {
 		return nil, err
 	}
-	root, query := "/openai/v1", ""
-	switch {
-	case dated(a.version) && a.Name() == llm.Responses:
-		root = "/openai"
-	case dated(a.version):
-		root = "/openai/deployments/" + url.PathEscape(t.Model)
+	deployment := t.Model
+	if a.Name() == llm.Responses {
+		deployment = ""
 	}
-	if a.version != "" && a.version != "v1" {
-		query = "?api-version=" + url.QueryEscape(a.version)
-	}
-	w.Path = root + w.Path + query
+	w.Path = azurePath(a.version, w.Path, deployment)
 	return w, nil
+}
+
+// azurePath is where a path of OpenAI's API is, below the resource's host. The
+// deployment is empty where the path is the same for all.
+func azurePath(version, path, deployment string) string {
+	root := "/openai/v1"
+	switch {
+	case dated(version) && deployment == "":
+		root = "/openai"
+	case dated(version):
+		root = "/openai/deployments/" + url.PathEscape(deployment)
+	}
+	path = root + path
+	switch {
+	case version == "" || version == "v1":
+		return path
+	case strings.Contains(path, "?"):
+		return path + "&api-version=" + url.QueryEscape(version)
+	}
+	return path + "?api-version=" + url.QueryEscape(version)
 }
 
 // dated reports whether an API version is a date, as 2024-10-21 or
