@@ -2,7 +2,6 @@ package config
 
 import (
 	"errors"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -100,10 +99,11 @@ func (r *reader) checkFields(at string, p *Provider, preset provider.Preset) {
 			r.missing(join(at, name), "is missing; %s needs it", p.Kind)
 		}
 	}
-	for name, hosts := range map[string][]string{"project": {"vertex"}, "api_version": {"azure", "vertex"}} {
-		if r.has(join(at, name)) && !slices.Contains(hosts, p.Hosting) {
-			r.problem(join(at, name), "means nothing to %s in the dialect %s", p.Kind, p.Dialect)
-		}
+	if r.has(at+".project") && p.Hosting != llm.HostVertex {
+		r.problem(at+".project", "means nothing to %s in the dialect %s", p.Kind, p.Dialect)
+	}
+	if r.has(at+".api_version") && p.Hosting != llm.HostVertex && p.Hosting != llm.HostAzure {
+		r.problem(at+".api_version", "means nothing to %s in the dialect %s", p.Kind, p.Dialect)
 	}
 	below := preset.Below
 	if below != "" && (strings.HasSuffix(p.URL, below) || strings.HasSuffix(p.URL, below+"/v1")) {

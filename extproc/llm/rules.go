@@ -29,6 +29,7 @@ type Rules struct {
 	// What servers of the openai dialect depart in.
 	MaxTokensField  string   // the member for the output limit, if not max_completion_tokens
 	SeedField       string   // the member for the seed, if not seed
+	UserField       string   // the member for the user's id, if not safety_identifier
 	DimensionsField string   // the member for the size of embeddings, if not dimensions
 	ReasoningField  string   // the member that takes an assistant's earlier reasoning, as reasoning_content; empty: none
 	SystemRole      string   // "developer" or "system"; empty: system

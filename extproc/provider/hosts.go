@@ -20,7 +20,7 @@ var hostPresets = []Preset{
 		Usage: true,
 		// https://console.groq.com/docs/openai, "Currently Unsupported OpenAI
 		// Features": each is answered with 400.
-		rules: served(llm.Rules{SystemRole: "system", ReasoningField: "reasoning", OneAnswer: true,
+		rules: served(llm.Rules{SystemRole: "system", UserField: "user", ReasoningField: "reasoning", OneAnswer: true,
 			Refused: []string{"logprobs", "logit_bias", "top_logprobs", "messages[].name"}}, openModels...),
 		name:  hostedName,
 		lacks: lacks{"embeddings": "it serves none"},
@@ -51,7 +51,7 @@ var hostPresets = []Preset{
 		// model does not take it leaves out: https://openrouter.ai/docs/api-reference/parameters.
 		// Comments keep the connection open, and codes of errors are numbers
 		// (openrouter-chat-8a0d2c90a9db).
-		rules: served(llm.Rules{Reasons: true, ReasoningField: "reasoning"}),
+		rules: served(llm.Rules{Reasons: true, UserField: "user", ReasoningField: "reasoning"}),
 		lacks: lacks{"caching": "marks for Anthropic's models pass from OpenAI's clients alone"},
 	},
 	{
@@ -77,7 +77,7 @@ var hostPresets = []Preset{
 		// https://inference-docs.cerebras.ai/resources/openai: these are answered
 		// with 400, and the role developer is not known. Reasoning is in
 		// message.reasoning (cerebras-chat-0146a8e861c6).
-		rules: served(llm.Rules{SystemRole: "system",
+		rules: served(llm.Rules{SystemRole: "system", UserField: "user",
 			Refused: []string{"frequency_penalty", "logit_bias", "presence_penalty", "parallel_tool_calls", "service_tier"}}, openModels...),
 		name:  hostedName,
 		lacks: lacks{"images": "its models read text alone", "embeddings": "it serves none"},
@@ -107,7 +107,7 @@ var hostPresets = []Preset{
 		// https://docs.snowflake.com/user-guide/snowflake-cortex/open_ai_sdk. Finish
 		// reasons may be empty, and objects that are not there are filled with
 		// zeroes (snowflake-chat-143a73c60f11); reasoning is in reasoning_details.
-		rules: served(llm.Rules{SystemRole: "system"},
+		rules: served(llm.Rules{SystemRole: "system", UserField: "user"},
 			rule{"claude-*", llm.Rules{Reasons: true}},
 			rule{"openai-gpt-5*", reasoning}),
 	},

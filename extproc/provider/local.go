@@ -34,7 +34,7 @@ var localPresets = []Preset{
 		// https://docs.vllm.ai/en/latest/serving/openai_compatible_server.html. It
 		// takes members that it does not know, and both names of the limit.
 		// Reasoning is in message.reasoning (vllm-crusoe-chat-1f4af369dd4e).
-		rules: served(llm.Rules{SystemRole: "system", ReasoningField: "reasoning"}, openModels...),
+		rules: served(llm.Rules{SystemRole: "system", UserField: "user", ReasoningField: "reasoning"}, openModels...),
 		name:  hostedName,
 	},
 }

@@ -99,6 +99,7 @@ var ruleFields = []ruleField{
 
 	scalar("max_tokens_field", func(r *llm.Rules) *string { return &r.MaxTokensField }),
 	scalar("seed_field", func(r *llm.Rules) *string { return &r.SeedField }),
+	scalar("user_field", func(r *llm.Rules) *string { return &r.UserField }),
 	scalar("dimensions_field", func(r *llm.Rules) *string { return &r.DimensionsField }),
 	scalar("reasoning_field", func(r *llm.Rules) *string { return &r.ReasoningField }),
 	scalar("system_role", func(r *llm.Rules) *string { return &r.SystemRole }),

@@ -74,7 +74,7 @@ func compatible(model string) llm.Rules {
 
 // older is what servers depart in that know the dialect as it was before
 // reasoning models.
-var older = llm.Rules{MaxTokensField: "max_tokens", SystemRole: "system"}
+var older = llm.Rules{MaxTokensField: "max_tokens", SystemRole: "system", UserField: "user"}
 
 // afterSlash is a model's name without its vendor's.
 func afterSlash(model string) string { return model[strings.LastIndexByte(model, '/')+1:] }

@@ -30,7 +30,7 @@ var vendorPresets = []Preset{
 		// completion_tokens are without reasoning_tokens (xai-chat-0a330d1a9538 and
 		// all others), so Envoy would count too few.
 		Models: []string{"grok-*"},
-		rules: served(llm.Rules{SystemRole: "system", ReasoningField: "reasoning_content"},
+		rules: served(llm.Rules{SystemRole: "system", UserField: "user", ReasoningField: "reasoning_content"},
 			// Which models take an effort, and which, is what their entries at
 			// /v1/models say, read on 2026-10-01: docs.rs/crate/mindfork, xai_tests.rs.
 			rule{"grok-3-mini*", llm.Rules{Reasons: true, Efforts: []string{"low", "high"}}},
@@ -98,11 +98,11 @@ var vendorPresets = []Preset{
 		KeyVars: []string{"ZAI_API_KEY"},
 		Usage:   true, // in the chunk with the finish reason: zai-chat-155baee1f7bc
 		Models:  []string{"glm-*"},
-		// https://docs.z.ai/api-reference/llm/chat-completion: max_tokens, the
+		// https://docs.z.ai/api-reference/llm/chat-completion: max_tokens, user_id, the
 		// temperature from 0 to 1, one stop word, and no schemas. A tool that is
 		// named is taken all the same (zai-chat-263771afe3e5), and reasoning
 		// comes and goes as reasoning_content.
-		rules: served(with(older, llm.Rules{ReasoningField: "reasoning_content", MaxTemperature: 1, MaxStop: 1, NoSchema: true}),
+		rules: served(with(older, llm.Rules{ReasoningField: "reasoning_content", UserField: "user_id", MaxTemperature: 1, MaxStop: 1, NoSchema: true}),
 			rule{"glm-4.[5-9]*", llm.Rules{Reasons: true}},
 			rule{"glm-[5-9]*", llm.Rules{Reasons: true}}),
 		lacks: lacks{"embeddings": "not below this URL", "schema": "JSON objects without a schema alone"},
@@ -112,4 +112,4 @@ var vendorPresets = []Preset{
 // deepSeek is what the server departs in: https://api-docs.deepseek.com/api/create-chat-completion.
 // Reasoning that belongs to a tool call has to come back (deepseek-chat-2ae5bc76b8f6),
 // and response_format is text or json_object.
-var deepSeek = llm.Rules{MaxTokensField: "max_tokens", SystemRole: "system", ReasoningField: "reasoning_content", NoSchema: true}
+var deepSeek = llm.Rules{MaxTokensField: "max_tokens", SystemRole: "system", UserField: "user", ReasoningField: "reasoning_content", NoSchema: true}

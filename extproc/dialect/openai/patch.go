@@ -11,6 +11,15 @@ import (
 // EncodeRequest writes the request for a target: a client's own bytes with a
 // few of them replaced, or the canonical form of another dialect's request.
 func (d *Dialect) EncodeRequest(r *llm.Request, t dialect.Target) (*dialect.Wire, error) {
+	w, err := request(r, t)
+	if err != nil {
+		return nil, err
+	}
+	return depart(w, r, &t.Rules), nil
+}
+
+// request writes the request as the format has it.
+func request(r *llm.Request, t dialect.Target) (*dialect.Wire, error) {
 	if r.Dialect != llm.OpenAI {
 		return write(r, t)
 	}
@@ -50,6 +59,7 @@ func patch(r *llm.Request, t dialect.Target) (*dialect.Wire, error) {
 		w.Warnings = append(w.Warnings, "messages.tool_calls.extra_content: left out: it is another provider's")
 	}
 	p := setModel(changed.Patch(), r, t)
+	mistral(p, r, t.Rules)
 	options := r.Body.Member("stream_options")
 	switch {
 	case t.Rules.NoUsageOption && options != nil:
@@ -60,6 +70,20 @@ func patch(r *llm.Request, t dialect.Target) (*dialect.Wire, error) {
 	}
 	w.Body = p.Bytes()
 	return w, nil
+}
+
+// mistral gives others what Mistral's clients say in words of their own.
+func mistral(p *llm.Patch, r *llm.Request, rules llm.Rules) {
+	if string(r.Body.Member("tool_choice")) == `"any"` && !rules.ToolAny {
+		p.Set("tool_choice", []byte(`"required"`))
+	}
+	const field = "random_seed"
+	if seed := r.Body.Member(field); seed != nil && rules.SeedField != field {
+		p.Remove(field)
+		if r.Body.Member("seed") == nil {
+			p.Set("seed", seed)
+		}
+	}
 }
 
 // limitSets returns the request's changes with the output limit under the name

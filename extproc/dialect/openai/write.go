@@ -61,13 +61,19 @@ func (w *writer) limits() error {
 		w.key(field)
 		w.dst = strconv.AppendInt(w.dst, r.MaxTokens, 10)
 	}
+	if r.N > 1 && w.target.Rules.OneAnswer {
+		return llm.Unsupported(w.Name("n"), "the server gives one answer alone")
+	}
 	if r.N > 0 {
 		w.key("n")
 		w.dst = strconv.AppendInt(w.dst, r.N, 10)
 	}
-	const most = 4
-	if len(r.Stop) > most {
-		return llm.Unsupported(w.Name("stop"), "Chat Completions takes at most %d stop sequences", most)
+	most := int64(4)
+	if n := w.target.Rules.MaxStop; n > 0 {
+		most = n
+	}
+	if int64(len(r.Stop)) > most {
+		return llm.Unsupported(w.Name("stop"), "the server takes at most %d stop sequences", most)
 	}
 	if len(r.Stop) > 0 {
 		w.key("stop")
@@ -124,6 +130,9 @@ func (w *writer) format() error {
 	if f == nil || f.Kind == llm.FormatText {
 		return nil
 	}
+	if f.Kind == llm.FormatSchema && w.target.Rules.NoSchema {
+		return llm.Unsupported(w.Name("response_format"), "the server knows no schemas of answers")
+	}
 	w.key("response_format")
 	w.dst = append(w.dst, `{"type":"`...)
 	w.dst = append(append(w.dst, f.Kind...), '"')
@@ -167,10 +176,13 @@ func (w *writer) reasoning() error {
 	case level == "none" && w.target.Rules.NoThinkingOff:
 		w.Warn("reasoning_effort", "left out: the model cannot be kept from reasoning")
 	case level != "":
+		near := w.target.Rules.Nearest(level)
 		if r.Budget > 0 {
-			w.Warn("reasoning_budget", "became the effort "+level)
+			w.Warn("reasoning_budget", "became the effort "+near)
+		} else if near != level {
+			w.Warn("reasoning_effort", "became "+near+": the model does not know "+level)
 		}
-		w.text("reasoning_effort", level)
+		w.text("reasoning_effort", near)
 	}
 	return nil
 }
