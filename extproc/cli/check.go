@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+
+	"github.com/attache-gateway/attache/extproc/credential"
 )
 
 // check builds all that serve would run, without listening anywhere.
@@ -18,12 +20,15 @@ func (p *Program) check(ctx context.Context, args []string) error {
 		return err
 	}
 	log := slog.New(slog.NewTextHandler(p.Stderr, nil))
-	g, err := snapshot(ctx, c, log)
+	g, err := snapshot(ctx, c, log, credential.NewSet(log))
 	if err != nil {
 		return err
 	}
 	defer g.Close()
 	if _, err := p.render(c); err != nil {
+		return err
+	}
+	if err := p.look(ctx, c); err != nil {
 		return err
 	}
 	fmt.Fprintf(p.Stdout, "%s is good: %d providers, %d models, %d guards, policy %s\n",

@@ -82,6 +82,9 @@ func cluster(p *config.Provider) (render.Cluster, error) {
 	if net.ParseIP(cl.Host) != nil {
 		cl.SNI = ""
 	}
+	if p.By == config.ByEnvoy {
+		cl.Key = render.Key{File: p.SDSFile, Header: p.Auth.Header, Prefix: p.Auth.Prefix}
+	}
 	return cl, nil
 }
 

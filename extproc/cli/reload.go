@@ -9,6 +9,7 @@ import (
 	"syscall"
 
 	"github.com/attache-gateway/attache/extproc/config"
+	"github.com/attache-gateway/attache/extproc/credential"
 	"github.com/attache-gateway/attache/extproc/gateway"
 )
 
@@ -64,6 +65,13 @@ func watched(c *config.Config, file string) []string {
 	for _, g := range c.Guards {
 		paths = append(paths, g.WASM)
 	}
+	for _, p := range c.Providers {
+		for _, path := range [...]string{p.KeyFile, p.Credential.File} {
+			if path != "" {
+				paths = append(paths, path)
+			}
+		}
+	}
 	return paths
 }
 
@@ -93,6 +101,10 @@ func (s *service) rebuild(ctx context.Context, p *Program, file string) (*config
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	g, err := snapshot(ctx, c, s.log, s.ledger, recordLog{s.log})
+	creds := credential.NewSet(s.log)
+	g, err := snapshot(ctx, c, s.log, creds, s.ledger, recordLog{s.log})
+	if err == nil {
+		begin(ctx, creds)
+	}
 	return c, envoy, g, err
 }

@@ -15,6 +15,7 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/attache-gateway/attache/extproc/config"
+	"github.com/attache-gateway/attache/extproc/credential"
 	"github.com/attache-gateway/attache/extproc/gateway"
 	"github.com/attache-gateway/attache/extproc/ledger"
 	"github.com/attache-gateway/attache/extproc/stream"
@@ -66,7 +67,8 @@ func (p *Program) start(ctx context.Context, c *config.Config, file string) (_ *
 	if s.ledger, err = ledger.Open(ctx, ledger.Options{Path: c.Ledger.SQLite, Logger: s.log}); err != nil {
 		return nil, err
 	}
-	g, err := snapshot(ctx, c, s.log, s.ledger, recordLog{s.log})
+	creds := credential.NewSet(s.log)
+	g, err := snapshot(ctx, c, s.log, creds, s.ledger, recordLog{s.log})
 	if err != nil {
 		return nil, err
 	}
@@ -83,6 +85,7 @@ func (p *Program) start(ctx context.Context, c *config.Config, file string) (_ *
 	if file != "" {
 		s.watch(ctx, p, c, file)
 	}
+	begin(ctx, creds) // other providers are served meanwhile
 	return s, nil
 }
 

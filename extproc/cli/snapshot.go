@@ -32,9 +32,10 @@ const maxResponse = 64 << 20
 // freeTime bounds how long the guards of an old snapshot may take to end.
 const freeTime = 10 * time.Second
 
-// snapshot builds everything that decides about requests. What it opened is
-// closed if it fails, and by the gateway when its last exchange has ended.
-func snapshot(ctx context.Context, c *config.Config, log *slog.Logger, sinks ...gateway.Sink) (*gateway.Gateway, error) {
+// snapshot builds everything that decides about requests. What it opened, and
+// the set of credentials that it fills, is closed if it fails, and by the
+// gateway when its last exchange has ended.
+func snapshot(ctx context.Context, c *config.Config, log *slog.Logger, creds *credential.Set, sinks ...gateway.Sink) (*gateway.Gateway, error) {
 	keys, err := authenticator(c, log)
 	if err != nil {
 		return nil, err
@@ -43,10 +44,11 @@ func snapshot(ctx context.Context, c *config.Config, log *slog.Logger, sinks ...
 	if err != nil {
 		return nil, err
 	}
-	guards, free, err := loadGuards(ctx, c, log)
+	guards, freeGuards, err := loadGuards(ctx, c, log)
 	if err != nil {
 		return nil, err
 	}
+	free := func() { creds.Close(); freeGuards() }
 	o := gateway.Options{
 		Dialects:    []dialect.Dialect{openai.New(), anthropic.New(), responses.New(), gemini.New(), bedrock.New()},
 		Upstream:    []dialect.ProviderSide{cohere.New()},
@@ -64,7 +66,7 @@ func snapshot(ctx context.Context, c *config.Config, log *slog.Logger, sinks ...
 		Free:        free,
 	}
 	for i := range c.Providers {
-		p, err := providerOf(&c.Providers[i], c.Envoy.Version)
+		p, err := providerOf(&c.Providers[i], c.Envoy.Version, creds)
 		if err != nil {
 			free()
 			return nil, err
@@ -85,30 +87,26 @@ func settings(a config.Attempts) gateway.Settings {
 	return gateway.Settings{Timeout: a.Timeout, FirstToken: a.FirstToken, Retries: a.Retries}
 }
 
-func providerOf(p *config.Provider, envoy string) (gateway.Provider, error) {
+func providerOf(p *config.Provider, envoy string, creds *credential.Set) (gateway.Provider, error) {
 	u, err := url.Parse(p.URL)
 	if err != nil {
 		return gateway.Provider{}, errors.New("cli: provider " + p.Name + ": its url cannot be read")
+	}
+	proof, err := credentialOf(p, creds)
+	if err != nil {
+		return gateway.Provider{}, err
 	}
 	return gateway.Provider{
 		Name: p.Name, Dialect: p.Dialect,
 		Hosting: hosting.Hosting{Name: p.Hosting, Project: p.Project, Region: p.Region, APIVersion: p.Version},
 		Host:    u.Host, BasePath: u.Path,
-		Credential:  credentialOf(p),
+		Credential:  proof,
 		Models:      p.Models,
 		Tags:        p.Tags,
 		Rules:       p.Rules,
 		Price:       func(model string) (provider.Price, bool) { return priceOf(p, model) },
 		NativeUsage: p.Native && envoy == config.V140,
 	}, nil
-}
-
-// credentialOf returns how a provider learns who calls, nil if it does not ask.
-func credentialOf(p *config.Provider) gateway.Credential {
-	if p.Key.Empty() {
-		return nil
-	}
-	return credential.Key(p.Auth.Header, p.Auth.Prefix, p.Key)
 }
 
 // priceOf returns what the user says a model costs, or else what its vendor

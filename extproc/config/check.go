@@ -81,9 +81,7 @@ func (r *reader) checkProvider(p *Provider, envoy string) {
 		r.problem(at, "the name is reserved")
 	}
 	preset, _ := provider.Lookup(p.Kind, p.Dialect)
-	if provider.Own(p.Kind, p.URL) && !preset.Keyless && !r.wrong(at+".url") {
-		r.missing(at+".key", "is missing; %s asks for one", p.Kind)
-	}
+	r.checkCredential(at, p, preset.Keyless || !provider.Own(p.Kind, p.URL) || r.wrong(at+".url"))
 	r.checkFields(at, p, preset)
 	if envoy == V139 {
 		if p.Native && r.has(at+".usage") {

@@ -88,17 +88,18 @@ const (
 
 // A Provider is an account with somebody who sells models.
 type Provider struct {
-	Name      string
-	Kind      string // of the preset
-	URL       string // without a slash at the end
-	Dialect   string
-	Hosting   string // llm.HostAzure and the like; empty: the vendor's own form
-	Region    string
-	Project   string
-	Version   string // of the API, where paths name one
-	Auth      provider.Auth
-	Key       gateway.Secret // empty: the server asks for none
-	Models    []string       // patterns of the bare model names that it serves
+	Name    string
+	Kind    string // of the preset
+	URL     string // without a slash at the end
+	Dialect string
+	Hosting string // llm.HostAzure and the like; empty: the vendor's own form
+	Region  string
+	Project string
+	Version string // of the API, where paths name one
+	Auth    provider.Auth
+	Key     gateway.Secret // empty: it is elsewhere, or the server asks for none
+	Credential
+	Models    []string // patterns of the bare model names that it serves
 	Tags      map[string]string
 	Native    bool                      // Envoy reads the usage out of responses
 	Prices    map[string]provider.Price // by model; they go before the list's
@@ -256,6 +257,10 @@ func (c *Config) locate(dir string) error {
 	}
 	for i := range c.Guards {
 		paths = append(paths, &c.Guards[i].WASM)
+	}
+	for i := range c.Providers {
+		p := &c.Providers[i].Credential
+		paths = append(paths, &p.KeyFile, &p.File, &p.SDSFile)
 	}
 	for _, p := range paths {
 		if *p != "" && !filepath.IsAbs(*p) {

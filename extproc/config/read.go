@@ -54,10 +54,10 @@ func (r *reader) envoy(e *Envoy, v value) {
 // mapping the kind stands.
 func (r *reader) provider(c *Config, name string, v value) {
 	p := Provider{Name: name}
-	var usage string
-	r.object(v, map[string]field{
+	var usage, header string
+	fields := r.credential(&p, &header)
+	maps.Copy(fields, map[string]field{
 		"kind":        parsed(r, &p.Kind, parseKind),
-		"key":         r.secret(&p.Key),
 		"url":         parsed(r, &p.URL, parseURL),
 		"dialect":     r.choice(&p.Dialect, dialects()...),
 		"models":      r.strings(&p.Models),
@@ -65,14 +65,17 @@ func (r *reader) provider(c *Config, name string, v value) {
 		"usage":       r.choice(&usage, "native", "observe"),
 		"prices":      r.prices(&p.Prices),
 		"rules":       r.list(func(v value) { r.rule(&p, v) }),
-		"auth":        nil,
 		"region":      parsed(r, &p.Region, parseRegion),
 		"project":     parsed(r, &p.Project, parseProject),
 		"api_version": parsed(r, &p.Version, parseVersion),
 	})
+	r.object(v, fields)
 	r.missing(v.path+".kind", "is missing; it is one of %s", list(provider.Kinds()))
 	if p.Kind != "" {
 		p = p.complete(r.preset(&p, v.path), usage)
+	}
+	if header != "" {
+		p.Auth = keyHeader(header)
 	}
 	c.Providers = append(c.Providers, p)
 }

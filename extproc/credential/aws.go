@@ -20,15 +20,16 @@ import (
 	"github.com/attache-gateway/attache/extproc/llm"
 )
 
-// AWS signs requests to Amazon's services (Signature Version 4) with the
-// credentials that Amazon's SDKs would find: in the environment, in a profile,
+// AWS signs requests to Bedrock (Signature Version 4) with the credentials that Amazon's SDKs would find: in the environment, in a profile,
 // by web identity, from ECS or from EC2.
 type AWS struct {
 	Region  string
-	Service string // that the signature is for, as bedrock
 	Profile string // of the shared files; empty: the environment's, or the default one
 	File    string // shared credentials file; empty: as the environment says
 }
+
+// service is what the signatures are for.
+const service = "bedrock"
 
 // The headers of a signature.
 const (
@@ -94,7 +95,7 @@ func (a AWS) signer(with aws.Credentials, now func() time.Time) signer {
 		if o.ContentType != "" {
 			r.Header.Set("content-type", o.ContentType)
 		}
-		if err := s.SignHTTP(context.Background(), with, r, hash, a.Service, a.Region, now()); err != nil {
+		if err := s.SignHTTP(context.Background(), with, r, hash, service, a.Region, now()); err != nil {
 			return nil, fmt.Errorf("credential: aws: %w", err)
 		}
 		var set []llm.Header

@@ -3,15 +3,18 @@ package render
 import (
 	"cmp"
 	"net"
+	"path"
 	"time"
 
 	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
 	rulesv3 "github.com/envoyproxy/go-control-plane/envoy/config/common/mutation_rules/v3"
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	aiv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/ai_protocol_manager/v3"
+	injectorv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/credential_injector/v3"
 	mutationv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/header_mutation/v3"
 	codecv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/upstream_codec/v3"
 	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
+	genericv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/http/injected_credentials/generic/v3"
 	tlsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/transport_sockets/tls/v3"
 	httpv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/upstreams/http/v3"
 	"google.golang.org/protobuf/proto"
@@ -113,10 +116,30 @@ func (b *builder) attemptFilters(c Cluster, retry bool) []*hcmv3.HttpFilter {
 		filters = append(filters, b.filter(extProc, b.upstream()))
 		mutations = append([]*rulesv3.HeaderMutation{length()}, mutations...)
 	}
+	if c.Key.File != "" {
+		filters = append(filters, b.filter("envoy.filters.http.credential_injector", b.injector(c)))
+	}
 	return append(filters,
 		b.filter("envoy.filters.http.header_mutation", &mutationv3.HeaderMutation{
 			Mutations: &mutationv3.Mutations{RequestMutations: mutations}}),
 		b.filter("envoy.filters.http.upstream_codec", &codecv3.UpstreamCodec{}))
+}
+
+// injector adds the provider's key behind the gateway's filters, which have removed every other key by then. A request
+// without it, because the file is not there, is for the provider to refuse: Envoy's own refusal would end the chain.
+func (b *builder) injector(c Cluster) *injectorv3.CredentialInjector {
+	generic := &genericv3.Generic{
+		Header: c.Key.Header, HeaderValuePrefix: c.Key.Prefix,
+		Credential: &tlsv3.SdsSecretConfig{Name: c.Name, SdsConfig: &corev3.ConfigSource{
+			ResourceApiVersion: corev3.ApiVersion_V3,
+			ConfigSourceSpecifier: &corev3.ConfigSource_PathConfigSource{PathConfigSource: &corev3.PathConfigSource{
+				Path: c.Key.File, WatchedDirectory: &corev3.WatchedDirectory{Path: path.Dir(c.Key.File)}}},
+		}},
+	}
+	return &injectorv3.CredentialInjector{
+		Overwrite: true, AllowRequestWithoutCredential: true,
+		Credential: &corev3.TypedExtensionConfig{Name: "envoy.http.injected_credentials.generic", TypedConfig: b.any(generic)},
+	}
 }
 
 // usage reads the tokens that a provider counted, at the end of its response, without touching the body.

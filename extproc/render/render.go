@@ -11,10 +11,12 @@ package render
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	bootstrapv3 "github.com/envoyproxy/go-control-plane/envoy/config/bootstrap/v3"
 	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
 	overloadv3 "github.com/envoyproxy/go-control-plane/envoy/config/overload/v3"
 	connectionsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/resource_monitors/downstream_connections/v3"
@@ -79,6 +81,14 @@ type Cluster struct {
 	TLS   bool
 	SNI   string // name sent and checked in the certificate; Host when empty
 	Usage bool   // Envoy 1.40 reads token usage from the provider's responses
+	Key   Key    // that Envoy adds to requests; the zero value: none
+}
+
+// Key is a provider's key that Envoy has and the gateway has not.
+type Key struct {
+	File   string // SDS response with a generic secret of the provider's name; read again when something is moved into its directory
+	Header string
+	Prefix string // before the key, with its space
 }
 
 // maxConnections bounds client connections, so that a flood is refused instead of eating the memory.
@@ -168,12 +178,21 @@ func runtime() *bootstrapv3.LayeredRuntime {
 	}}}
 }
 
+// node names Envoy, which refuses secrets from files otherwise.
+func (b *builder) node() *corev3.Node {
+	if !slices.ContainsFunc(b.in.Clusters, func(c Cluster) bool { return c.Key.File != "" }) {
+		return nil
+	}
+	return &corev3.Node{Id: "attache", Cluster: "attache"}
+}
+
 func (b *builder) bootstrap() *bootstrapv3.Bootstrap {
 	clusters := []*clusterv3.Cluster{}
 	for _, c := range b.in.Clusters {
 		clusters = append(clusters, b.provider(c, false), b.provider(c, true))
 	}
 	return &bootstrapv3.Bootstrap{
+		Node:  b.node(),
 		Admin: &bootstrapv3.Admin{Address: b.address(b.in.Admin)},
 		StaticResources: &bootstrapv3.Bootstrap_StaticResources{
 			Listeners: []*listenerv3.Listener{b.listener()},

@@ -11,6 +11,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -522,6 +524,65 @@ func TestPathsAreKept(t *testing.T) {
 			if got := w.gateway.noted().request[":path"]; got != want {
 				t.Errorf("%s reaches the gateway as %s, want %s", path, got, want)
 			}
+		}
+	})
+}
+
+// sds is a response with a provider's key, as Envoy reads it from a file.
+func sds(provider, key string) string {
+	return fmt.Sprintf(`{"resources":[{"@type":"type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret",`+
+		`"name":%q,"generic_secret":{"secret":{"inline_string":%q}}}]}`, provider, key)
+}
+
+// TestInjectedKeys lets Envoy add keys behind the gateway's filter, in first attempts and later ones, and change them
+// while it runs. The test's gateway removes nothing, so that an overwritten header shows.
+func TestInjectedKeys(t *testing.T) {
+	eachVersion(t, func(t *testing.T, version string) {
+		dir := t.TempDir()
+		place := func(name, text string) {
+			t.Helper()
+			next := filepath.Join(dir, name+".new")
+			if err := os.WriteFile(next, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Rename(next, filepath.Join(dir, name)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		place("a.json", sds("a", "key-of-a"))
+		place("b.json", `{"resources":[]}`)
+		w := begin(t, version, func(in *render.Input) {
+			in.Clusters[0].Key = render.Key{File: filepath.Join(dir, "a.json"), Header: "authorization", Prefix: "Bearer "}
+			in.Clusters[1].Key = render.Key{File: filepath.Join(dir, "b.json"), Header: "x-api-key"}
+		})
+		w.provider("a", sends(503, "application/json", "{}"))
+		keys := func() (got []string) {
+			t.Helper()
+			before, _ := w.reached()
+			w.gateway.expect(plan{chain: []string{"a", "a.retry", "b.retry"}, body: "{}"})
+			if answer := w.post(t, "{}", "authorization", "Bearer clients"); answer.status != 200 {
+				t.Fatalf("client got %d %q", answer.status, answer.body)
+			}
+			w.gateway.noted()
+			after, _ := w.reached()
+			for _, r := range after[len(before):] {
+				got = append(got, r.Header.Get("authorization")+","+r.Header.Get("x-api-key"))
+			}
+			return got
+		}
+		// A key that is not there keeps the request from nobody: the provider says what it thinks of it.
+		if got, want := keys(), []string{"Bearer key-of-a,", "Bearer key-of-a,", "Bearer key-of-a,"}; !slices.Equal(got, want) {
+			t.Errorf("got %q, want %q", got, want)
+		}
+		place("b.json", sds("b", "key-of-b"))
+		place("a.json", sds("a", "second-key"))
+		want := []string{"Bearer second-key,", "Bearer second-key,", "Bearer second-key,key-of-b"}
+		got := keys()
+		for end := time.Now().Add(20 * time.Second); !slices.Equal(got, want) && time.Now().Before(end); {
+			got = keys()
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("got %q, want %q", got, want)
 		}
 	})
 }
