@@ -3,6 +3,8 @@ package gateway
 import (
 	"net/url"
 	"path"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -12,83 +14,147 @@ import (
 
 // listModels answers GET /v1/models and /v1/models/ID in the client's format:
 // the names under models, then the providers' own that have no pattern in them.
+// The list is one page, however many a client asks for.
 func (x *Exchange) listModels() *llm.Answer {
-	names := x.gw.listed(&x.caller)
-	p, _, _ := strings.Cut(strings.TrimSuffix(x.head.Path, "/"), "?")
-	_, id, one := strings.Cut(p, "/models/")
+	models := x.listed()
+	whole, _ := x.head.path()
+	_, id, one := strings.Cut(strings.TrimSuffix(whole, "/"), "/models/")
 	var body []byte
 	if one {
 		if name, err := url.PathUnescape(id); err == nil { // SDKs escape the slash in provider/model
 			id = name
 		}
-		for _, name := range names {
-			if name == id {
-				body = appendModel(nil, name, x.front.dialect)
-			}
-		}
-		if body == nil {
+		i := slices.IndexFunc(models, func(m offer) bool { return m.name == id })
+		if i < 0 {
 			return x.refuse(&llm.Error{Status: 404, Code: llm.CodeModelNotFound, Message: "no such model"})
 		}
+		body = models[i].append(nil, x.front.dialect)
 	} else {
-		body = modelList(names, x.front.dialect)
+		body = modelList(models, x.front.dialect)
 	}
 	x.record.Status = 200
 	return &llm.Answer{Status: 200, Type: "application/json", Header: x.ownHeaders(), Body: body}
 }
 
-// listed returns the models that a caller can ask for by name.
-func (g *Gateway) listed(c *Caller) (names []string) {
-	add := func(name string) {
-		if c.Models == nil || c.allows(name) {
-			names = append(names, name)
+// An offer is a model that a client can ask for by name.
+type offer struct {
+	name, owner         string
+	maxInput, maxOutput int64 // tokens, of the target that takes the fewest; 0: not known
+	embeds              bool
+}
+
+// listed returns what the caller may use, in the order of the configuration.
+func (x *Exchange) listed() (offers []offer) {
+	add := func(name, owner string, targets []*target) {
+		seen := slices.ContainsFunc(offers, func(o offer) bool { return o.name == name })
+		if !seen && x.mayUse(name, targets) == nil {
+			offers = append(offers, newOffer(name, owner, targets))
 		}
 	}
-	for _, name := range g.names {
-		add(name)
+	for _, name := range x.gw.names {
+		add(name, "attache", x.gw.models[name].targets)
 	}
-	for _, p := range g.ordered {
+	for _, p := range x.gw.ordered {
 		for _, m := range p.Models {
 			if !strings.ContainsAny(m, `*?[\`) {
-				add(path.Join(p.Name, m))
+				add(path.Join(p.Name, m), p.Name, []*target{x.gw.target(p, m)})
 			}
 		}
 	}
-	return names
+	return offers
 }
 
-func modelList(names []string, dialect string) []byte {
-	b := []byte(`{"object":"list","data":[`)
-	if dialect == llm.Anthropic {
-		b = []byte(`{"data":[`)
+func newOffer(name, owner string, targets []*target) offer {
+	o := offer{name: name, owner: owner}
+	for _, t := range targets {
+		o.maxInput, o.maxOutput = least(o.maxInput, t.rules.Context), least(o.maxOutput, t.rules.MaxOutput)
+		o.embeds = o.embeds || strings.Contains(t.model, "embed")
 	}
-	for i, name := range names {
+	return o
+}
+
+// least returns the smaller of two limits of which 0 is none.
+func least(a, b int64) int64 {
+	if a == 0 || b == 0 {
+		return a + b
+	}
+	return min(a, b)
+}
+
+func modelList(models []offer, dialect string) []byte {
+	var b []byte
+	switch dialect {
+	case llm.Gemini:
+		b = append(b, `{"models":[`...)
+	case llm.Anthropic:
+		b = append(b, `{"data":[`...)
+	default:
+		b = append(b, `{"object":"list","data":[`...)
+	}
+	for i, m := range models {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		b = appendModel(b, name, dialect)
+		b = m.append(b, dialect)
 	}
 	if dialect != llm.Anthropic {
 		return append(b, "]}"...)
 	}
 	b = append(b, `],"has_more":false,"first_id":`...)
-	if len(names) == 0 {
+	if len(models) == 0 {
 		return append(b, `null,"last_id":null}`...)
 	}
-	b = jsonx.AppendString(b, names[0])
+	b = jsonx.AppendString(b, models[0].name)
 	b = append(b, `,"last_id":`...)
-	return append(jsonx.AppendString(b, names[len(names)-1]), '}')
+	return append(jsonx.AppendString(b, models[len(models)-1].name), '}')
 }
 
-// created is what both formats demand and nobody can know of a name.
+// created is what two formats demand and nobody can know of a name.
 var created = time.Unix(0, 0).UTC()
 
-func appendModel(b []byte, name, dialect string) []byte {
-	if dialect == llm.Anthropic {
-		b = jsonx.AppendString(append(b, `{"type":"model","id":`...), name)
-		b = jsonx.AppendString(append(b, `,"display_name":`...), name)
-		b = append(b, `,"lifecycle":"active","created_at":"`...)
-		return append(created.AppendFormat(b, time.RFC3339), `"}`...)
+func (m *offer) append(b []byte, dialect string) []byte {
+	switch dialect {
+	case llm.Anthropic:
+		return m.appendAnthropic(b)
+	case llm.Gemini:
+		return m.appendGemini(b)
 	}
-	b = jsonx.AppendString(append(b, `{"object":"model","id":`...), name)
-	return append(b, `,"created":0,"owned_by":"attache"}`...)
+	b = jsonx.AppendString(append(b, `{"object":"model","id":`...), m.name)
+	b = jsonx.AppendString(append(b, `,"created":0,"owned_by":`...), m.owner)
+	return append(b, '}')
+}
+
+func (m *offer) appendAnthropic(b []byte) []byte {
+	b = jsonx.AppendString(append(b, `{"type":"model","id":`...), m.name)
+	b = jsonx.AppendString(append(b, `,"display_name":`...), m.name)
+	b = append(b, `,"lifecycle":"active","capabilities":null,"max_input_tokens":`...)
+	b = appendLimit(b, m.maxInput)
+	b = appendLimit(append(b, `,"max_tokens":`...), m.maxOutput)
+	return append(created.AppendFormat(append(b, `,"created_at":"`...), time.RFC3339), `"}`...)
+}
+
+func (m *offer) appendGemini(b []byte) []byte {
+	b = jsonx.AppendString(append(b, `{"name":`...), "models/"+m.name)
+	b = jsonx.AppendString(append(b, `,"displayName":`...), m.name)
+	b = append(b, `,"version":"","supportedGenerationMethods":`...)
+	if m.embeds {
+		b = append(b, `["embedContent","batchEmbedContents"]`...)
+	} else {
+		b = append(b, `["generateContent","streamGenerateContent","countTokens"]`...)
+	}
+	if m.maxInput > 0 {
+		b = strconv.AppendInt(append(b, `,"inputTokenLimit":`...), m.maxInput, 10)
+	}
+	if m.maxOutput > 0 {
+		b = strconv.AppendInt(append(b, `,"outputTokenLimit":`...), m.maxOutput, 10)
+	}
+	return append(b, '}')
+}
+
+// appendLimit appends a number of tokens, or null if none is known.
+func appendLimit(b []byte, n int64) []byte {
+	if n == 0 {
+		return append(b, "null"...)
+	}
+	return strconv.AppendInt(b, n, 10)
 }

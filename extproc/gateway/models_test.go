@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/attache-gateway/attache/extproc/dialect/gemini"
 	"github.com/attache-gateway/attache/extproc/llm"
 )
 
@@ -41,16 +42,55 @@ func TestMistakeIsNoFailure(t *testing.T) {
 	}
 }
 
-// Anthropic's SDK refuses a model without one of these members.
-func TestModelsForAnthropic(t *testing.T) {
-	h := newGateway(t, nil)
-	x, answer := h.Open(&Head{Method: "GET", Path: "/v1/models/smart", Headers: []llm.Header{{Name: "anthropic-version", Value: "2023-06-01"}}})
-	if answer == nil {
-		answer, _ = x.Decide(t.Context(), nil)
-	}
-	x.Close(false)
-	const want = `{"type":"model","id":"smart","display_name":"smart","lifecycle":"active","created_at":"1970-01-01T00:00:00Z"}`
-	if string(answer.Body) != want {
-		t.Errorf("got %s", answer.Body)
+// Every format has members that its SDKs demand, and lists that are over.
+func TestModelsOfEveryFormat(t *testing.T) {
+	h := newGateway(t, func(o *Options) {
+		o.Dialects = append(o.Dialects, gemini.New())
+		o.Models = o.Models[:1]
+		o.Providers[0].Models = []string{"gpt-*", "text-embedding-3-small", "org/m"}
+		o.Providers[0].Rules = func(string) llm.Rules { return llm.Rules{Context: 2000, MaxOutput: 300} }
+		o.Providers[1].Rules = func(string) llm.Rules { return llm.Rules{Context: 1000} }
+		o.Auth = keyFunc(func(k Secret) (Caller, *llm.Error) {
+			switch k.Reveal() {
+			case "some":
+				return Caller{Models: []string{"gpt-4o", "claude", "text-*"}}, nil
+			case "none":
+				return Caller{Models: []string{}}, nil
+			}
+			return Caller{}, nil
+		})
+	})
+	const (
+		smart  = `{"type":"model","id":"smart","display_name":"smart","lifecycle":"active","capabilities":null,"max_input_tokens":1000,"max_tokens":300,"created_at":"1970-01-01T00:00:00Z"}`
+		embeds = `{"name":"models/a/text-embedding-3-small","displayName":"a/text-embedding-3-small","version":"","supportedGenerationMethods":["embedContent","batchEmbedContents"],"inputTokenLimit":2000,"outputTokenLimit":300}`
+	)
+	for _, tt := range []struct {
+		path    string
+		headers []string
+		want    string
+	}{
+		{"/v1/models", nil, `{"object":"list","data":[{"object":"model","id":"smart","created":0,"owned_by":"attache"},` +
+			`{"object":"model","id":"a/text-embedding-3-small","created":0,"owned_by":"a"},{"object":"model","id":"a/org/m","created":0,"owned_by":"a"}` +
+			`,{"object":"model","id":"b/both","created":0,"owned_by":"b"}]}`},
+		// A name is listed if all that it stands for may be used.
+		{"/v1/models/?limit=1", []string{"authorization", "Bearer some"}, `{"object":"list","data":[{"object":"model","id":"smart","created":0,"owned_by":"attache"},` +
+			`{"object":"model","id":"a/text-embedding-3-small","created":0,"owned_by":"a"}]}`},
+		{"/v1/models", []string{"authorization", "Bearer none"}, `{"object":"list","data":[]}`},
+		{"/v1/models?limit=1", []string{"anthropic-version", "2023-06-01", "x-api-key", "some"}, `{"data":[` + smart +
+			`,{"type":"model","id":"a/text-embedding-3-small","display_name":"a/text-embedding-3-small","lifecycle":"active","capabilities":null,"max_input_tokens":2000,"max_tokens":300,"created_at":"1970-01-01T00:00:00Z"}` +
+			`],"has_more":false,"first_id":"smart","last_id":"a/text-embedding-3-small"}`},
+		{"/v1/models", []string{"anthropic-version", "2023-06-01", "x-api-key", "none"}, `{"data":[],"has_more":false,"first_id":null,"last_id":null}`},
+		{"/v1/models/smart", []string{"anthropic-version", "2023-06-01"}, smart},
+		{"/v1beta/models?pageSize=50", []string{"x-goog-api-key", "some"}, `{"models":[{"name":"models/smart","displayName":"smart","version":"",` +
+			`"supportedGenerationMethods":["generateContent","streamGenerateContent","countTokens"],"inputTokenLimit":1000,"outputTokenLimit":300},` + embeds + `]}`},
+		{"/v1beta/models/a%2Ftext-embedding-3-small", nil, embeds},
+		{"/v1/models/a/text-embedding-3-small", []string{"x-goog-api-key", "some"}, embeds},
+		{"/v1/models/a/org/m", []string{"authorization", "Bearer some"}, `{"error":{"message":"no such model","type":"invalid_request_error","param":null,"code":"model_not_found"}}`},
+	} {
+		for range 2 { // always the same
+			if _, answer, _ := ask(t, h, "GET", tt.path, "", tt.headers...); string(answer.Body) != tt.want {
+				t.Errorf("%s %v: got %s, want %s", tt.path, tt.headers, answer.Body, tt.want)
+			}
+		}
 	}
 }
