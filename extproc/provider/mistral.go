@@ -27,7 +27,8 @@ var mistralEfforts = []string{"none", "minimal", "low", "medium", "high", "xhigh
 // call id was … but must be a-z, A-Z, 0-9, with a length of 9"; all those
 // recorded are: mistral-chat-35eb319be7fd). tool_choice may be any or required
 // there. service_tier has
-// other values than OpenAI's and is left out. Content may be a list with the reasoning in it, in answers and in
+// other values than OpenAI's and is left out. Documents are links or data URLs (mistral-chat-7cab8802c05f), sound is base64
+// text. Content may be a list with the reasoning in it, in answers and in
 // requests (mistral-chat-9e361b4134e2).
 var mistral = llm.Rules{
 	MaxTokensField:  "max_tokens",
@@ -36,6 +37,7 @@ var mistral = llm.Rules{
 	SystemRole:      "system",
 	NoUsageOption:   true,
 	ShortCallIDs:    true,
+	PlainMedia:      true,
 	ToolAny:         true,
 	MaxTemperature:  1.5,
 	Members: []string{

@@ -55,7 +55,7 @@ type departures struct {
 // any reports whether the body has to be read.
 func (d *departures) any(body []byte) bool {
 	r := d.rules
-	return r.MaxTemperature > 0 || r.ShortCallIDs || r.Members != nil || r.Refused != nil ||
+	return r.MaxTemperature > 0 || r.ShortCallIDs || r.PlainMedia || r.Members != nil || r.Refused != nil ||
 		slices.ContainsFunc(renamable[:], func(name string) bool {
 			return d.renamed(name) != name && bytes.Contains(body, []byte(name))
 		})
@@ -101,7 +101,7 @@ func (d *departures) takes(path string) bool {
 func (d *departures) deep(path string) bool {
 	below := func(m string) bool { return strings.HasPrefix(m, path+"[") || strings.HasPrefix(m, path+".") }
 	return slices.ContainsFunc(d.rules.Members, below) || slices.ContainsFunc(d.rules.Refused, below) ||
-		d.rules.ShortCallIDs && (below("messages[].tool_calls[].id") || path == "messages" || path == "messages[]")
+		d.rules.ShortCallIDs && below("messages[].tool_calls[].id") || d.rules.PlainMedia && below("messages[].content[].type")
 }
 
 // member reads the value of a member, at any depth.
@@ -113,6 +113,8 @@ func (d *departures) value(path string) error {
 		return d.shorten()
 	case kind == jsonx.Number && path == "temperature" && d.rules.MaxTemperature > 0:
 		return d.cool()
+	case kind == jsonx.Object && d.rules.PlainMedia && path == "messages[].content[]" && d.media():
+		return d.plain()
 	case kind == jsonx.Object && d.deep(path):
 		members, err := d.in.Members(d.member)
 		d.drop(path, members)
@@ -170,6 +172,50 @@ func (d *departures) shorten() error {
 		d.edits = append(d.edits, llm.Edit{At: llm.Span{Start: start, End: d.in.Offset()}, New: []byte(`"` + shortID(id) + `"`)})
 	}
 	return err
+}
+
+// media reports whether a part is one that plain rewrites.
+func (d *departures) media() bool {
+	kind := string(d.in.Tag("type"))
+	return kind == "input_audio" || kind == "file"
+}
+
+// plain rewrites sound and documents as parts with their bytes as text.
+func (d *departures) plain() error {
+	start := d.in.Offset()
+	raw, err := d.in.Raw()
+	if err != nil {
+		return err
+	}
+	part := &reading{Reader: jsonx.NewReader(raw), body: raw, req: &llm.Request{}}
+	p, err := part.part()
+	if err != nil {
+		return err
+	}
+	d.edits = append(d.edits, llm.Edit{At: llm.Span{Start: start, End: d.in.Offset()}, New: plainPart(&p)})
+	return nil
+}
+
+func plainPart(p *llm.Part) []byte {
+	member := func(dst []byte, name, text string) []byte {
+		return jsonx.AppendString(append(append(append(dst, `,"`...), name...), `":`...), text)
+	}
+	m := &p.Media
+	switch {
+	case p.Kind == llm.PartAudio:
+		return append(member([]byte(`{"type":"input_audio"`), "input_audio", m.Data), '}')
+	case m.FileID != "":
+		return append(member([]byte(`{"type":"file"`), "file_id", m.FileID), '}')
+	}
+	kind := m.Type
+	if kind == "" {
+		kind = "application/pdf"
+	}
+	dst := member([]byte(`{"type":"document_url"`), "document_url", "data:"+kind+";base64,"+m.Data)
+	if m.Name != "" {
+		dst = member(dst, "document_name", m.Name)
+	}
+	return append(dst, '}')
 }
 
 const idLength = 9

@@ -42,6 +42,11 @@ func TestDepartures(t *testing.T) {
 			`{"model":"m","messages":[{"role":"assistant","tool_calls":[{"id":"` + shortID("call_1") + `","type":"function","function":{"name":"f","arguments":"{}"}},` +
 				`{"id":"abcDEF123","type":"function","function":{"name":"f","arguments":"{}"}}]},{"role":"tool","tool_call_id":"` + shortID("call_1") + `","content":"x"},{"role":"tool","tool_call_id":"abcDEF123","content":"y"}]}`,
 			llm.Rules{ShortCallIDs: true}, nil},
+		{"sound and documents as text", `{"model":"m","messages":[{"role":"user","content":[{"type":"text","text":"t"},{"type":"input_audio","input_audio":{"data":"AAAA","format":"wav"}},` +
+			`{"type":"file","file":{"filename":"a.pdf","file_data":"data:application/pdf;base64,BBBB"}},{"type":"file","file":{"file_id":"f"}}]}]}`,
+			`{"model":"m","messages":[{"role":"user","content":[{"type":"text","text":"t"},{"type":"input_audio","input_audio":"AAAA"},` +
+				`{"type":"document_url","document_url":"data:application/pdf;base64,BBBB","document_name":"a.pdf"},{"type":"file","file_id":"f"}]}]}`,
+			llm.Rules{PlainMedia: true}, nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			r := decode(t, tt.body)
