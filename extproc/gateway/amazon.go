@@ -24,8 +24,11 @@ func amazonFront(path string) (front, bool) {
 	}
 	f := front{method: "POST", dialect: llm.Bedrock, op: llm.OpChat}
 	f.model, f.stream = path[:slash], path[slash:] == "/converse-stream"
+	if path[slash:] == "/count-tokens" {
+		f.op = llm.OpCountTokens
+	}
 	if plain, err := url.PathUnescape(f.model); err == nil {
 		f.model = plain
 	}
-	return f, f.stream || path[slash:] == "/converse"
+	return f, f.stream || f.op == llm.OpCountTokens || path[slash:] == "/converse"
 }

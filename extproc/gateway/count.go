@@ -65,15 +65,42 @@ func (c *inputCounter) text(s string) {
 
 // countTokens answers a request for a count where the target has no such call.
 func (x *Exchange) countTokens(r *llm.Request) *llm.Answer {
-	n := inputTokens(r, false)
-	x.record.Status = 200
-	x.record.Counted = true
-	body, err := x.wire.NewEncoder(r).Encode(nil, []llm.Event{
-		{Kind: llm.EventUsage, Usage: llm.Usage{Input: n}}, {Kind: llm.EventEnd},
-	})
+	body, err := x.counted(r)
 	if err != nil {
 		return x.fail(llm.CodeInternal, err)
 	}
-	header := append(x.ownHeaders(), llm.Header{Name: "x-attache-counted", Value: "estimate"})
-	return &llm.Answer{Status: 200, Type: "application/json", Header: header, Body: body}
+	x.record.Status = 200
+	return &llm.Answer{Status: 200, Type: "application/json", Header: append(x.ownHeaders(), countedHeader), Body: body}
+}
+
+// countedHeader says that a count is ours.
+var countedHeader = llm.Header{Name: "x-attache-counted", Value: "estimate"}
+
+// counted is our own count in the client's format.
+func (x *Exchange) counted(r *llm.Request) ([]byte, error) {
+	x.record.Counted = true
+	return x.wire.NewEncoder(r).Encode(nil, []llm.Event{
+		{Kind: llm.EventUsage, Usage: llm.Usage{Input: inputTokens(r, false)}}, {Kind: llm.EventEnd},
+	})
+}
+
+// cannotCount reports whether an error says that the server has no call for
+// counts. An error of the API itself, such as an unknown model, is JSON.
+func (r *response) cannotCount() bool {
+	return r.req.Op == llm.OpCountTokens &&
+		(r.status == 405 || r.status == 501 || r.status == 404 && mediaType(r.head) != "application/json")
+}
+
+// countInstead answers with our own count what a provider did not.
+func (x *Exchange) countInstead() Output {
+	r := x.resp
+	body, err := x.counted(r.req)
+	if err != nil {
+		return x.broken(err)
+	}
+	x.record.Status, r.ended = 200, true
+	h := x.responseHead(r, true)
+	h.Status = 200
+	h.Set = append(h.Set, llm.Header{Name: "content-type", Value: "application/json"}, countedHeader)
+	return Output{Head: h, Body: body, End: true}
 }

@@ -302,6 +302,9 @@ func waitIn(head []llm.Header) time.Duration {
 // our key is not the client's fault.
 func (x *Exchange) errorBody(p []byte) Output {
 	r := x.resp
+	if r.cannotCount() {
+		return x.countInstead()
+	}
 	e := r.target.wire.DecodeError(r.status, r.head, p[:min(len(p), errorLimit)])
 	if e.RetryAfter == 0 {
 		e.RetryAfter = waitIn(r.head)

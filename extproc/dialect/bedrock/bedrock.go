@@ -35,10 +35,15 @@ const inference = "inferenceConfig"
 // the path.
 func (*Dialect) Member(string) []string { return nil }
 
-// path is where a model is called. Names hold colons and slashes, which are
-// escaped as the service's own clients do.
+// modelPath begins the paths of a model. Names hold colons and slashes, which
+// are escaped as the service's own clients do.
+func modelPath(model string) string {
+	return "/model/" + strings.ReplaceAll(url.PathEscape(model), ":", "%3A")
+}
+
+// path is where a model is called.
 func path(model string, stream bool) string {
-	p := "/model/" + strings.ReplaceAll(url.PathEscape(model), ":", "%3A") + "/converse"
+	p := modelPath(model) + "/converse"
 	if stream {
 		p += "-stream"
 	}

@@ -13,7 +13,10 @@ import (
 
 // NewDecoder reads a response. The limit is in bytes: of one message of a
 // stream, or of a whole unary body.
-func (*Dialect) NewDecoder(_ llm.Op, mediaType string, limit int) dialect.Decoder {
+func (*Dialect) NewDecoder(op llm.Op, mediaType string, limit int) dialect.Decoder {
+	if op == llm.OpCountTokens {
+		return &countDecoder{dialect.Whole{Limit: limit}}
+	}
 	d := &decoder{held: dialect.Whole{Limit: limit}}
 	if strings.HasPrefix(strings.ToLower(strings.TrimSpace(mediaType)), eventstream.MediaType) {
 		d.stream = eventstream.New(limit)

@@ -9,8 +9,12 @@ import (
 	"github.com/attache-gateway/attache/extproc/llm"
 )
 
-// EncodeRequest writes the body of a call to converse or converse-stream.
+// EncodeRequest writes the body of a call to converse, converse-stream or
+// count-tokens.
 func (*Dialect) EncodeRequest(r *llm.Request, t dialect.Target) (*dialect.Wire, error) {
+	if r.Op == llm.OpCountTokens {
+		return encodeCount(r, t)
+	}
 	if r.Op != llm.OpChat {
 		return nil, llm.Unsupported("", "the Converse API has no %s", r.Op)
 	}

@@ -14,6 +14,9 @@ import (
 // NewEncoder writes the response to r. Of its metrics the latency is 0: only
 // the service knows it.
 func (*Dialect) NewEncoder(r *llm.Request) dialect.Encoder {
+	if r.Op == llm.OpCountTokens {
+		return &countEncoder{}
+	}
 	a := answer{usage: llm.Usage{Input: r.InputEstimate}}
 	if r.Stream {
 		return &streamEncoder{answer: a}

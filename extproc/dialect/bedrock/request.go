@@ -7,9 +7,12 @@ import (
 	"github.com/attache-gateway/attache/extproc/llm"
 )
 
-// DecodeRequest reads the body of a call to converse or converse-stream. The
-// model and which of the two it is are in the path.
-func (*Dialect) DecodeRequest(op llm.Op, body []byte) (*llm.Request, error) {
+// DecodeRequest reads the body of a call to converse, converse-stream or
+// count-tokens. The model and which of the two it is are in the path.
+func (f *Dialect) DecodeRequest(op llm.Op, body []byte) (*llm.Request, error) {
+	if op == llm.OpCountTokens {
+		return f.decodeCount(body)
+	}
 	if op != llm.OpChat {
 		return nil, llm.Unsupported("", "the Converse API has no %s", op)
 	}
