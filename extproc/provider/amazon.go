@@ -29,7 +29,6 @@ var bedrock = Preset{
 		"*openai.gpt-*", "*qwen.*", "*moonshot*.kimi-*", "arn:aws*:bedrock:*/*"},
 	rules: append(limited("claude-", claude), rule{"*", llm.Rules{}}),
 	name:  claudeOnBedrock,
-	lacks: lacks{"embeddings": "Converse has none"},
 }
 
 // limited are the rules for the names with a prefix: the last of the list, which

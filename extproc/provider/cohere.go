@@ -24,11 +24,10 @@ var coherePresets = []Preset{
 		Usage:   true,
 		Models:  cohereModels,
 		rules:   served(older, cohere...),
-		lacks:   lacks{"images": "the compatibility API documents none"},
 	},
 }
 
-var cohereModels = []string{"command", "command-*", "c4ai-*", "embed-*", "rerank-*"}
+var cohereModels = []string{"command-*", "c4ai-*", "embed-*", "rerank-*"}
 
 // Cohere's models. Source: https://docs.cohere.com/docs/models
 var cohere = []rule{

@@ -31,7 +31,6 @@ var (
 		URL:     "https://generativelanguage.googleapis.com/v1beta/openai",
 		Auth:    bearer,
 		rules:   served(llm.Rules{SystemRole: "system", ExtraContent: true, Reasons: true}),
-		lacks:   lacks{"count": "the endpoint has none; the gateway counts"},
 	}
 
 	// Vertex AI has an access token where the Gemini API has a key, and the

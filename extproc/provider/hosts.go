@@ -23,7 +23,7 @@ var hostPresets = []Preset{
 		rules: served(llm.Rules{SystemRole: "system", UserField: "user", ReasoningField: "reasoning", OneAnswer: true,
 			Refused: []string{"logprobs", "logit_bias", "top_logprobs", "messages[].name"}}, openModels...),
 		name:  hostedName,
-		lacks: lacks{"embeddings": "it serves none"},
+		lacks: map[string]string{"embeddings": "it serves none"},
 	},
 	{
 		Kind:    "together",
@@ -52,7 +52,6 @@ var hostPresets = []Preset{
 		// Comments keep the connection open, and codes of errors are numbers
 		// (openrouter-chat-8a0d2c90a9db).
 		rules: served(llm.Rules{Reasons: true, UserField: "user", ReasoningField: "reasoning"}),
-		lacks: lacks{"caching": "marks for Anthropic's models pass from OpenAI's clients alone"},
 	},
 	{
 		Kind:    "fireworks",
@@ -80,7 +79,7 @@ var hostPresets = []Preset{
 		rules: served(llm.Rules{SystemRole: "system", UserField: "user",
 			Refused: []string{"frequency_penalty", "logit_bias", "presence_penalty", "parallel_tool_calls", "service_tier"}}, openModels...),
 		name:  hostedName,
-		lacks: lacks{"images": "its models read text alone", "embeddings": "it serves none"},
+		lacks: map[string]string{"embeddings": "it serves none"},
 	},
 	{
 		Kind:    "huggingface",
@@ -92,7 +91,7 @@ var hostPresets = []Preset{
 		Usage:   true,
 		rules:   served(older, openModels...), // it passes on to who serves the model; deltas may repeat the role
 		name:    hostedName,
-		lacks:   lacks{"embeddings": "not below this URL"},
+		lacks:   map[string]string{"embeddings": "not below this URL"},
 	},
 	{
 		Kind:    "snowflake",

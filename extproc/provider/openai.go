@@ -50,7 +50,6 @@ var (
 		Usage:   true,
 		Models:  []string{"claude-*"},
 		rules:   claude,
-		lacks:   lacks{"count": "Foundry's own count is not asked; the gateway counts"},
 	}
 )
 

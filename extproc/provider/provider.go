@@ -42,7 +42,7 @@ type Preset struct {
 
 	rules []rule
 	name  func(model string) string // the name that the rules have for a model; nil: the model's own
-	lacks lacks
+	lacks map[string]string         // features of the dialect that the API does not have, and why
 }
 
 // Auth says where a provider wants its key.
@@ -143,6 +143,10 @@ func hostname(raw string) string {
 	}
 	return strings.ToLower(u.Hostname())
 }
+
+// Lacks returns why the API does not have a feature of its dialect, as tools or
+// embeddings; empty if it has it, as far as is known.
+func (p Preset) Lacks(feature string) string { return p.lacks[feature] }
 
 // in returns the preset for another dialect.
 func (p Preset) in(dialect, url string, rules []rule, models ...string) Preset {

@@ -17,7 +17,7 @@ var vendorPresets = []Preset{
 		rules: served(deepSeek,
 			rule{"deepseek-v4-*", llm.Rules{Reasons: true, Context: 1_048_565}}, // deepseek-chat-aa36ee99a186
 			rule{"deepseek-reasoner", llm.Rules{Reasons: true}}),
-		lacks: lacks{"images": "its models read text alone", "embeddings": "it sells none", "schema": "JSON objects without a schema alone"},
+		lacks: map[string]string{"embeddings": "it sells none"},
 	},
 	{
 		Kind:    "xai",
@@ -39,7 +39,7 @@ var vendorPresets = []Preset{
 			rule{"grok-code-fast-1", llm.Rules{Context: 256_000, Refused: []string{"reasoning_effort"}}},
 			rule{"grok-build-*", llm.Rules{Context: 256_000, Refused: []string{"reasoning_effort"}}},
 			rule{"grok-4*", llm.Rules{Refused: []string{"reasoning_effort"}}}),
-		lacks: lacks{"embeddings": "it sells none"},
+		lacks: map[string]string{"embeddings": "it sells none"},
 	},
 	// Sonar's Chat Completions ended on 2026-09-27 ("Sonar is now the Agent API"):
 	// https://docs.perplexity.ai/docs/agent-api/migrate-from-sonar/overview
@@ -51,7 +51,6 @@ var vendorPresets = []Preset{
 		KeyVars: []string{"PERPLEXITY_API_KEY", "PPLX_API_KEY"},
 		Models:  []string{"perplexity/*"},
 		rules:   served(llm.Rules{SystemRole: "system"}),
-		lacks:   lacks{"embeddings": "not in this dialect"},
 	},
 	// What still speaks Sonar's format: lines end in CRLF, there is no [DONE], and
 	// every chunk has the usage so far (perplexity-chat-0663be35d64f). Error codes
@@ -65,7 +64,7 @@ var vendorPresets = []Preset{
 		rules: served(with(older, llm.Rules{NoUsageOption: true, OneAnswer: true}),
 			rule{"sonar-reasoning*", llm.Rules{Reasons: true, Efforts: effortsO}}, // perplexity-chat-19db132e69b8
 			rule{"sonar-deep-research", llm.Rules{Reasons: true, Efforts: effortsO}}),
-		lacks: lacks{"tools": "Sonar calls none", "embeddings": "not in this dialect"},
+		lacks: map[string]string{"tools": "Sonar calls none", "embeddings": "Perplexity has an API of its own for them"},
 	},
 	{
 		Kind:    "moonshot",
@@ -87,7 +86,7 @@ var vendorPresets = []Preset{
 			rule{"moonshot-v1-32k*", llm.Rules{MaxTokensField: "max_tokens", Context: 32_768}},
 			rule{"moonshot-v1-128k*", llm.Rules{MaxTokensField: "max_tokens", Context: 131_072}},
 			rule{"moonshot-*", llm.Rules{MaxTokensField: "max_tokens"}}),
-		lacks: lacks{"embeddings": "it sells none"},
+		lacks: map[string]string{"embeddings": "it sells none"},
 	},
 	{
 		Kind:    "zai",
@@ -105,7 +104,7 @@ var vendorPresets = []Preset{
 		rules: served(with(older, llm.Rules{ReasoningField: "reasoning_content", UserField: "user_id", MaxTemperature: 1, MaxStop: 1, NoSchema: true}),
 			rule{"glm-4.[5-9]*", llm.Rules{Reasons: true}},
 			rule{"glm-[5-9]*", llm.Rules{Reasons: true}}),
-		lacks: lacks{"embeddings": "not below this URL", "schema": "JSON objects without a schema alone"},
+		lacks: map[string]string{"embeddings": "not below this URL"},
 	},
 }
 
