@@ -91,7 +91,7 @@ func (e *encoder) part(role string, p *llm.Part) error {
 		e.textPart(string(text))
 		return nil
 	}
-	return e.Refuse(p, "of this kind")
+	return e.Refuse(p, "")
 }
 
 func (e *encoder) textPart(text string) {
