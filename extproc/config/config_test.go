@@ -56,7 +56,7 @@ func TestGood(t *testing.T) {
 				Models: []string{"llama*"}, Tags: map[string]string{"residency": "eu", "note": "${plain}"},
 				Prices: map[string]provider.Price{"llama3.3": {Input: 50_000_000, CacheRead: 50_000_000, CacheWrite: 1, CacheWriteHour: 1, Output: 1e9}}},
 			{Name: "paris", Kind: "vertex", URL: "https://europe-west9-aiplatform.googleapis.com", Dialect: "anthropic", Hosting: "vertex",
-				Region: "europe-west9", Project: "my-project", Auth: openAI.Auth, Key: gateway.NewSecret("token"), Models: []string{"claude-*"}},
+				Region: "europe-west9", Project: "my-project", Tags: map[string]string{"region": "europe-west9"}, Auth: openAI.Auth, Key: gateway.NewSecret("token"), Models: []string{"claude-*"}},
 			{Name: "azure", Kind: "azure", URL: "https://x.openai.azure.com", Dialect: "openai", Hosting: "azure", Version: "2024-10-21",
 				Auth: provider.Auth{Header: "api-key"}, Key: gateway.NewSecret("literal-key"),
 				Overrides: []provider.Override{

@@ -104,6 +104,13 @@ func (p Provider) complete(preset provider.Preset, usage string) Provider {
 	if p.Models == nil && provider.Own(p.Kind, p.URL) {
 		p.Models = preset.Models
 	}
+	if _, told := p.Tags["region"]; p.Region != "" && !told {
+		p.Tags = maps.Clone(p.Tags)
+		if p.Tags == nil {
+			p.Tags = map[string]string{}
+		}
+		p.Tags["region"] = p.Region // which the policy asks for by this name
+	}
 	p.Native = usage == "native" || usage == "" && preset.Usage
 	return p
 }

@@ -22,7 +22,10 @@ const PricesAsOf = "2026-11"
 
 // The prices hold for standard service. Discounts for batches and surcharges
 // for priority, regions and long contexts are not in the table; models whose
-// price jumps at a context length are left out.
+// price jumps at a context length are left out. So are vendors whose prices no
+// table of this form can hold: DeepSeek's change with the hour, Google's with
+// the length of the prompt and what is in it, those of Amazon, Azure and Vertex
+// AI with the region, and whoever serves open models changes them often.
 var prices = map[string]map[string]Price{
 	"openai":    openAIPrices,
 	"anthropic": claudePrices,

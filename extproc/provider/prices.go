@@ -69,6 +69,7 @@ var claudePrices = map[string]Price{
 	"claude-fable-5":    written(10_000, 1_000, 50_000),
 	"claude-fable-5-1":  written(10_000, 250, 50_000),
 	"claude-opus-5-5":   written(4_000, 200, 20_000),
+	"claude-sonnet-5-5": written(2_000, 200, 10_000),
 }
 
 // written is the price of a Claude: a write for five minutes costs a quarter

@@ -15,7 +15,10 @@ var vendorPresets = []Preset{
 		Usage:   true, // in the chunk with the finish reason: deepseek-chat-2ae5bc76b8f6
 		Models:  []string{"deepseek-*"},
 		rules: served(deepSeek,
-			rule{"deepseek-v4-*", llm.Rules{Reasons: true, Context: 1_048_565}}, // deepseek-chat-aa36ee99a186
+			// https://api-docs.deepseek.com/quick_start/pricing has the sizes, and who
+			// sees; the context is the one in deepseek-chat-aa36ee99a186.
+			rule{"deepseek-v4-pro", llm.Rules{Reasons: true, Context: 1_048_565, MaxOutput: 384_000, NoImages: true}},
+			rule{"deepseek-*flash*", llm.Rules{Reasons: true, Context: 1_048_565, MaxOutput: 384_000}},
 			rule{"deepseek-reasoner", llm.Rules{Reasons: true}}),
 		lacks: map[string]string{"embeddings": "it sells none"},
 	},
