@@ -43,6 +43,7 @@ func scan(body []byte) facts {
 			f.scanThinking(value)
 		case "additionalModelRequestFields": // Bedrock
 			f.scanThinking(member(value, "thinking"))
+			f.schema = f.schema || member(member(value, "output_config"), "format") != nil // as Claude has it
 		case "reasoning": // responses
 			f.thinking = text(member(value, "summary")) != ""
 		case "generationConfig": // Gemini
@@ -55,7 +56,7 @@ func scan(body []byte) facts {
 		case "output_config": // messages
 			f.schema = member(value, "format") != nil
 		case "outputConfig": // Bedrock
-			f.schema = member(value, "textFormat") != nil
+			f.schema = f.schema || member(value, "textFormat") != nil
 		case "tools":
 			f.tool = firstTool(value)
 		case "toolConfig": // Bedrock; Gemini's has no tools

@@ -1,0 +1,53 @@
+"""Runs cells of the matrix: what one SDK does with one provider, by one feature.
+
+A script defines a function for each feature and calls main. The environment says where the gateway is and which cells to
+run. What the provider must have got of a request is checked outside, by the mark in its prompt.
+"""
+
+import os
+import sys
+import traceback
+
+URL = os.environ["ATTACHE_URL"]
+KEY = os.environ["ATTACHE_KEY"]
+SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"], "additionalProperties": False}
+PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+RESULT = "20 degrees"  # of every tool
+
+
+class Cell:
+    def __init__(self, name):
+        self.name = name
+        self.provider, self.feature = name.split("/")
+        self.model = self.provider + "-model"
+        self.busy = self.provider + "-busy"  # answers 429, and to come back in 7 seconds
+        self.direct = os.environ["MODEL_" + self.provider.upper()]  # as provider/model
+        self.text = f"Hello from {self.provider}."
+        self.mark = os.environ["CLIENT"] + "/" + name
+        self.hi = f"Hi from {self.mark}"
+        self.ask = f"Please use tool for {self.mark}"
+
+
+def raises(error, call, *args, **kwargs):
+    """The error that a call raises, which must be of that very type."""
+    try:
+        call(*args, **kwargs)
+    except error as e:
+        assert type(e) is error, f"{type(e)}: {e}"
+        return e
+    raise AssertionError(f"no {error.__name__}")
+
+
+def main(features):
+    cells = [Cell(name) for name in os.environ["CELLS"].split()]
+    failed = False
+    for cell in cells:
+        try:
+            features[cell.feature](cell)
+            print("ok", cell.name, flush=True)
+        except Exception:
+            failed = True
+            print("FAILED", cell.name)
+            traceback.print_exc(file=sys.stdout)
+    print(f"ran {len(cells)} cells")
+    sys.exit(failed)
