@@ -183,6 +183,9 @@ func (x *Exchange) Chunk(p []byte, eos bool) Output {
 	r.out = r.out[:0]
 	for _, f := range frames { // those before an error are good
 		r.meter.take(x, f.Events)
+		if r.enc == nil && r.otherVectors(f.Events) {
+			r.enc = x.wire.NewEncoder(r.req)
+		}
 		if werr := r.write(f); werr != nil {
 			return x.broken(werr)
 		}
@@ -206,6 +209,15 @@ func (r *response) write(f dialect.Frame) (err error) {
 	}
 	r.out, err = r.enc.Encode(r.out, f.Events)
 	return err
+}
+
+// otherVectors reports whether embeddings are not in the form that was asked
+// for. Some servers know only one, and official SDKs decode what they asked for
+// whatever it is.
+func (r *response) otherVectors(events []llm.Event) bool {
+	return r.req.Op == llm.OpEmbeddings && slices.ContainsFunc(events, func(e llm.Event) bool {
+		return e.Kind == llm.EventVector && dialect.PackedVector(e.Text) != r.req.Packed
+	})
 }
 
 // onlyUsage reports whether a frame is the chunk that a client gets only when

@@ -40,6 +40,7 @@ type Request struct {
 
 	Inputs     []Part // texts to embed; empty if they were sent as tokens
 	Dimensions int64  // of each embedding; 0: not given
+	Packed     bool   // embeddings shall be strings, as OpenAI's base64
 
 	// Extra names the members of Body that have no canonical field. They
 	// survive when the target speaks the client's dialect and are refused or

@@ -190,7 +190,7 @@ func (v *vectorEncoder) Encode(dst []byte, events []llm.Event) ([]byte, error) {
 		switch e := &events[i]; {
 		case v.ended:
 		case e.Kind == llm.EventVector:
-			v.vectors = append(v.vectors, e.Text)
+			v.vectors = append(v.vectors, string(dialect.AppendVector(nil, e.Text, false)))
 		case e.Kind == llm.EventError:
 			v.ended = true
 			dst = appendError(dst, e.Err)

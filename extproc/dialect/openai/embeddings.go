@@ -23,6 +23,11 @@ func (in *reading) embeddingsMember(name []byte) (err error) {
 		if !in.Null() {
 			in.req.Dimensions, err = in.count(1)
 		}
+	case "encoding_format":
+		in.Kind() // skips white space
+		at := in.Offset()
+		err = in.unknown()
+		in.req.Packed = string(in.body[at:in.Offset()]) == `"base64"`
 	default:
 		err = in.unknown()
 	}

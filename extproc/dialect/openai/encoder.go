@@ -15,7 +15,7 @@ func (d *Dialect) NewEncoder(r *llm.Request) dialect.Encoder {
 	h := head{model: r.Model, created: d.now}
 	switch {
 	case r.Op == llm.OpEmbeddings:
-		return &vectors{head: h, packed: string(r.Body.Member("encoding_format")) == `"base64"`}
+		return &vectors{head: h, packed: r.Packed}
 	case r.Stream:
 		return &chunks{head: h, withUsage: r.StreamUsage}
 	}

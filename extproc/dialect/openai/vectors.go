@@ -1,11 +1,9 @@
 package openai
 
 import (
-	"encoding/base64"
-	"encoding/binary"
-	"math"
 	"strconv"
 
+	"github.com/attache-gateway/attache/extproc/dialect"
 	"github.com/attache-gateway/attache/extproc/dialect/fault"
 	"github.com/attache-gateway/attache/extproc/dialect/jsonx"
 	"github.com/attache-gateway/attache/extproc/llm"
@@ -35,7 +33,7 @@ func (v *vectors) Encode(dst []byte, events []llm.Event) ([]byte, error) {
 			v.items = append(comma(v.items), `{"object":"embedding","index":`...)
 			v.items = strconv.AppendInt(v.items, int64(e.Choice), 10)
 			v.items = append(v.items, `,"embedding":`...)
-			v.items = append(v.vector(e.Text), '}')
+			v.items = append(dialect.AppendVector(v.items, e.Text, v.packed), '}')
 		case e.Kind == llm.EventUsage:
 			v.usage = e.Usage
 		case e.Kind == llm.EventError:
@@ -47,27 +45,6 @@ func (v *vectors) Encode(dst []byte, events []llm.Event) ([]byte, error) {
 		}
 	}
 	return dst, nil
-}
-
-// vector appends one embedding: numbers, or the base64 of as many 32-bit floats
-// in little-endian order, which official SDKs ask for. Other dialects' providers
-// know numbers only.
-func (v *vectors) vector(text string) []byte {
-	in := jsonx.NewReader([]byte(text))
-	if !v.packed || in.Kind() != jsonx.Array {
-		return append(v.items, text...)
-	}
-	var floats []byte
-	err := in.Array(func(int) error {
-		n, err := in.Float()
-		floats = binary.LittleEndian.AppendUint32(floats, math.Float32bits(float32(n)))
-		return err
-	})
-	if err != nil {
-		return append(v.items, text...)
-	}
-	v.items = append(v.items, '"')
-	return append(base64.StdEncoding.AppendEncode(v.items, floats), '"')
 }
 
 func (v *vectors) write(dst []byte) []byte {
