@@ -46,6 +46,7 @@ func (p *Program) serve(ctx context.Context, args []string) error {
 type service struct {
 	log     *slog.Logger
 	holder  *gateway.Holder
+	health  *gateway.Health
 	ledger  *ledger.Ledger
 	grpc    *grpc.Server
 	admin   *http.Server
@@ -58,7 +59,7 @@ type service struct {
 // start runs the gateway of a configuration. With a file it is read again when
 // it, the policy, a plugin or the keys change.
 func (p *Program) start(ctx context.Context, c *config.Config, file string) (_ *service, err error) {
-	s := &service{log: p.logger(c)}
+	s := &service{log: p.logger(c), health: gateway.NewHealth()}
 	defer func() {
 		if err != nil {
 			s.stop()
@@ -68,7 +69,7 @@ func (p *Program) start(ctx context.Context, c *config.Config, file string) (_ *
 		return nil, err
 	}
 	creds := credential.NewSet(s.log)
-	g, err := snapshot(ctx, c, s.log, creds, s.ledger, recordLog{s.log})
+	g, err := snapshot(ctx, c, s.log, creds, s.health, s.ledger, recordLog{s.log})
 	if err != nil {
 		return nil, err
 	}

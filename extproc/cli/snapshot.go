@@ -34,8 +34,9 @@ const freeTime = 10 * time.Second
 
 // snapshot builds everything that decides about requests. What it opened, and
 // the set of credentials that it fills, is closed if it fails, and by the
-// gateway when its last exchange has ended.
-func snapshot(ctx context.Context, c *config.Config, log *slog.Logger, creds *credential.Set, sinks ...gateway.Sink) (*gateway.Gateway, error) {
+// gateway when its last exchange has ended. health outlives it; nil: there is
+// nothing to remember.
+func snapshot(ctx context.Context, c *config.Config, log *slog.Logger, creds *credential.Set, health *gateway.Health, sinks ...gateway.Sink) (*gateway.Gateway, error) {
 	keys, err := authenticator(c, log)
 	if err != nil {
 		return nil, err
@@ -56,6 +57,8 @@ func snapshot(ctx context.Context, c *config.Config, log *slog.Logger, creds *cr
 		Auth:        keys,
 		Policy:      policy,
 		PolicyTime:  c.Policy.Deadline,
+		Health:      health,
+		Breaker:     c.Health,
 		Guards:      guards,
 		Sinks:       sinks,
 		Forward:     gateway.Forwarding{Provider: c.Forward.Provider, Unguarded: c.Forward.Unguarded == config.Allow},
@@ -74,7 +77,10 @@ func snapshot(ctx context.Context, c *config.Config, log *slog.Logger, creds *cr
 		o.Providers = append(o.Providers, p)
 	}
 	for _, m := range c.Models {
-		o.Models = append(o.Models, gateway.Model{Name: m.Name, Targets: m.Targets, Settings: settings(m.Attempts)})
+		o.Models = append(o.Models, gateway.Model{
+			Name: m.Name, Targets: m.Targets, Weights: m.Weights, Pick: m.Pick, Sticky: m.Sticky,
+			Settings: settings(m.Attempts),
+		})
 	}
 	g, err := gateway.New(o)
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/attache-gateway/attache/extproc/gateway"
 	"github.com/attache-gateway/attache/extproc/llm"
 	"github.com/attache-gateway/attache/extproc/provider"
 )
@@ -27,8 +28,8 @@ func or(names []string) string { return strings.Join(names, " or ") }
 
 func list(names []string) string { return strings.Join(names, ", ") }
 
-// maxAttempts bounds the attempts of one request.
-const maxAttempts = 8
+// maxTargets bounds the targets of one model.
+const maxTargets = 32
 
 var (
 	providerName = regexp.MustCompile(`^[a-z0-9-]{1,63}$`)
@@ -50,6 +51,9 @@ func (r *reader) check(c *Config) {
 	}
 	for i := range c.Models {
 		r.checkModel(c, &c.Models[i])
+	}
+	if c.Health.OpenFor > c.Health.MaxOpen {
+		r.problem("health.open_for", "is longer than max_open")
 	}
 	r.checkForward(c)
 	r.checkGuards(c.Guards)
@@ -140,8 +144,14 @@ func (r *reader) checkModel(c *Config, m *Model) {
 	if len(m.Targets) == 0 {
 		r.problem(at+".targets", "at least one is needed, written provider/model")
 	}
-	if n := len(m.Targets) * (1 + m.Retries); n > maxAttempts {
-		r.problem(at+".targets", "%d targets with %d retries each are %d attempts; %d are allowed", len(m.Targets), m.Retries, n, maxAttempts)
+	if len(m.Targets) > maxTargets {
+		r.problem(at+".targets", "there are %d; %d are allowed", len(m.Targets), maxTargets)
+	}
+	if m.Sticky != "" && m.Pick != gateway.PickWeighted {
+		r.problem(at+".sticky", "needs pick: %s", gateway.PickWeighted)
+	}
+	if m.Pick == gateway.PickWeighted && len(m.Targets) > 0 && !slices.ContainsFunc(m.Weights, func(w int64) bool { return w > 0 }) {
+		r.problem(at+".targets", "at least one needs a weight above 0")
 	}
 	for i, t := range m.Targets {
 		r.checkTarget(c, fmt.Sprintf("%s.targets[%d]", at, i), t, m.Targets[:i])

@@ -36,7 +36,8 @@ type Config struct {
 	Providers  []Provider // in the order of the file
 	Models     []Model    // in the order of the file
 	Attempts   Attempts   // where a model says nothing else
-	UsageChunk string     // HideUsage or PassUsage
+	Health     gateway.Breaker
+	UsageChunk string // HideUsage or PassUsage
 	Forward    Forward
 	Auth       Auth
 	Policy     Policy
@@ -121,6 +122,9 @@ func (p *Provider) Rules(model string) llm.Rules {
 type Model struct {
 	Name    string
 	Targets []string // provider/model, in the order of fallback
+	Weights []int64  // of the targets
+	Pick    string   // how they are ordered: gateway.PickOrdered and the like
+	Sticky  string   // what PickWeighted goes by: user, session or key; empty: each request for itself
 	Attempts
 }
 
@@ -199,6 +203,7 @@ func Default() *Config {
 			StreamIdle:   5 * time.Minute,
 		},
 		Attempts:   Attempts{Timeout: 10 * time.Minute},
+		Health:     gateway.DefaultBreaker(),
 		UsageChunk: HideUsage,
 		Forward:    Forward{Unguarded: Deny},
 		Auth:       Auth{File: "run/keys.json"},

@@ -7,6 +7,9 @@ import (
 	"math"
 	"time"
 
+	"go.yaml.in/yaml/v3"
+
+	"github.com/attache-gateway/attache/extproc/gateway"
 	"github.com/attache-gateway/attache/extproc/provider"
 )
 
@@ -19,6 +22,7 @@ func (r *reader) config(c *Config, v value) {
 		"providers":   func(v value) { r.each(v, func(name string, v value) { r.provider(c, name, v) }) },
 		"models":      func(v value) { r.each(v, func(name string, v value) { r.model(c, name, v) }) },
 		"attempts":    func(v value) { r.object(v, r.attempts(&c.Attempts)) },
+		"health":      func(v value) { r.health(&c.Health, v) },
 		"usage_chunk": r.choice(&c.UsageChunk, HideUsage, PassUsage),
 		"forward": func(v value) {
 			r.object(v, map[string]field{"provider": r.string(&c.Forward.Provider), "unguarded": r.choice(&c.Forward.Unguarded, Deny, Allow)})
@@ -166,11 +170,42 @@ func (r *reader) attempts(a *Attempts) map[string]field {
 // model reads a model. What it does not say of its attempts is filled in by
 // check, when the whole file was read.
 func (r *reader) model(c *Config, name string, v value) {
-	m := Model{Name: name}
+	m := Model{Name: name, Pick: gateway.PickOrdered}
 	fields := r.attempts(&m.Attempts)
-	maps.Copy(fields, map[string]field{"targets": r.strings(&m.Targets), "pick": nil})
+	maps.Copy(fields, map[string]field{
+		"targets": r.list(func(v value) { r.target(&m, v) }),
+		"pick":    r.choice(&m.Pick, gateway.PickOrdered, gateway.PickWeighted, gateway.PickCheapest, gateway.PickFastest, gateway.PickLeastBusy),
+		"sticky":  r.choice(&m.Sticky, "user", "session", "key"),
+	})
 	r.object(v, fields)
 	c.Models = append(c.Models, m)
+}
+
+// target reads provider/model, alone or with its weight.
+func (r *reader) target(m *Model, v value) {
+	var name string
+	weight := 1
+	if v.node.Kind == yaml.MappingNode {
+		r.object(v, map[string]field{"target": r.string(&name), "weight": r.integer(&weight, 0, maxWeight)})
+		r.missing(v.path+".target", "is missing")
+	} else {
+		r.string(&name)(v)
+	}
+	m.Targets, m.Weights = append(m.Targets, name), append(m.Weights, int64(weight))
+}
+
+// maxWeight bounds the weight of a target.
+const maxWeight = 1_000_000
+
+func (r *reader) health(b *gateway.Breaker, v value) {
+	r.object(v, map[string]field{
+		"errors":       parsed(r, &b.ErrorsPermille, parsePercent),
+		"min_requests": parsed(r, &b.MinRequests, parseCount),
+		"failures":     parsed(r, &b.Failures, parseCount),
+		"open_for":     r.duration(&b.OpenFor, 100*time.Millisecond, time.Hour),
+		"max_open":     r.duration(&b.MaxOpen, 100*time.Millisecond, time.Hour),
+		"half_life":    r.duration(&b.HalfLife, time.Second, time.Hour),
+	})
 }
 
 func (r *reader) auth(a *Auth, v value) {

@@ -114,6 +114,27 @@ func parseDollars(s string) (int64, error) {
 	return n, nil
 }
 
+var percent = regexp.MustCompile(`^([0-9]{1,3})(?:\.([0-9]))?%$`)
+
+// parsePercent returns permille.
+func parsePercent(s string) (int64, error) {
+	m := percent.FindStringSubmatch(s)
+	if m != nil {
+		if n, err := strconv.ParseInt(m[1]+(m[2] + "0")[:1], 10, 64); err == nil && n > 0 && n <= 1000 {
+			return n, nil
+		}
+	}
+	return 0, errors.New("must be a percentage up to 100%, such as 50% or 12.5%")
+}
+
+func parseCount(s string) (int64, error) {
+	n, err := strconv.ParseInt(s, 10, 64)
+	if err != nil || n < 1 || n > 1_000_000 {
+		return 0, errors.New("must be a number from 1 to 1000000")
+	}
+	return n, nil
+}
+
 // parseHostPort checks a TCP address. The host has to be written, so that
 // nobody listens on all interfaces by forgetting it.
 func parseHostPort(s string) (string, error) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path"
+	"slices"
 	"time"
 
 	"github.com/attache-gateway/attache/extproc/llm"
@@ -73,12 +74,18 @@ func (x *Exchange) candidates(ctx context.Context, r *llm.Request) ([]*target, S
 			return nil, settings, x.fail(llm.CodePolicyError, fmt.Errorf("gateway: the policy's chain: %s", err.Message))
 		}
 	}
+	if targets, err = x.gw.join(targets, d.Split); err != nil {
+		return nil, settings, x.fail(llm.CodePolicyError, fmt.Errorf("gateway: the policy's split: %s", err.Message))
+	}
 	settings = d.limit(settings)
 	if targets = d.filter(targets); len(targets) == 0 {
 		return nil, settings, x.refuse(&llm.Error{Status: 503, Code: llm.CodeNoTarget, Message: "the policy leaves no target for this request"})
 	}
 	if err := apply(d.Modify, r, x.wire); err != nil {
 		return nil, settings, x.fail(llm.CodePolicyError, err)
+	}
+	if targets, err = x.route(r, targets, &d); err != nil {
+		return nil, settings, x.refuse(err)
 	}
 	return targets, settings, nil
 }
@@ -168,6 +175,27 @@ next:
 		kept = append(kept, t)
 	}
 	return kept
+}
+
+// join adds the targets of a split that are not there yet.
+func (g *Gateway) join(targets []*target, s *Split) ([]*target, *llm.Error) {
+	if s == nil {
+		return targets, nil
+	}
+	for _, share := range s.Shares {
+		if slices.ContainsFunc(targets, func(t *target) bool { return t.is(share.Target) }) {
+			continue
+		}
+		found, _, err := g.resolve(share.Target)
+		if err != nil {
+			return nil, err
+		}
+		targets = append(targets, found...)
+	}
+	if len(targets) > maxTargets {
+		return nil, llm.Invalid("split", "makes more than %d targets", maxTargets)
+	}
+	return targets, nil
 }
 
 // chain resolves the policy's own list of models.

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"crypto/rand"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"runtime/debug"
@@ -31,6 +32,9 @@ type Exchange struct {
 	req      *llm.Request // nil once the response has begun and no attempt can follow
 	plan     *plan
 	attempts []Attempt
+	try      try
+	probe    *target // half open, and ours to probe
+	explain  bool    // somebody wants to know why
 
 	tried         int // attempts until the response began
 	resp          *response
@@ -42,9 +46,10 @@ type Exchange struct {
 func (g *Gateway) open(h *Head) (*Exchange, *llm.Answer) {
 	f, err := frontOf(h)
 	path, _ := h.path()
-	x := &Exchange{ID: newID(), gw: g, front: f, wire: g.dialects[f.dialect], head: h}
+	start := g.now()
+	x := &Exchange{ID: newID(start), gw: g, front: f, wire: g.dialects[f.dialect], head: h}
 	x.record = Record{
-		ID: x.ID, Start: g.now(), Dialect: f.dialect, Op: f.op, Path: clip(path),
+		ID: x.ID, Start: start, Dialect: f.dialect, Op: f.op, Path: clip(path),
 		User:       clip(h.first("x-attache-user", "helicone-user-id")),
 		Session:    clip(h.first("x-attache-session", "helicone-session-id")),
 		Properties: h.properties(),
@@ -82,10 +87,13 @@ const maxName = 1024
 
 func clip(s string) string { return s[:min(len(s), maxName)] }
 
-// newID returns 128 random bits: who knows an exchange's ID may take part in it.
-func newID() string {
-	var b [16]byte
-	_, _ = rand.Read(b[:]) // never fails, see crypto/rand
+// newID returns 128 random bits, since who knows an exchange's ID may take part
+// in it, behind the second of its start: IDs in the order of time cost a
+// database's index the least.
+func newID(start time.Time) string {
+	var b [20]byte
+	binary.BigEndian.PutUint32(b[:], uint32(start.Unix()))
+	_, _ = rand.Read(b[4:]) // never fails, see crypto/rand
 	return hex.EncodeToString(b[:])
 }
 
@@ -144,6 +152,10 @@ func (x *Exchange) Close(gone bool) {
 	x.mu.Lock()
 	x.settle(gone)
 	r.Attempts = x.attempts
+	x.leave()
+	if x.probe != nil { // it was not tried after all
+		x.gw.health.release(x.probe.place())
+	}
 	x.req, x.plan = nil, nil
 	x.mu.Unlock()
 	for _, s := range x.gw.sinks {

@@ -28,6 +28,8 @@ type Options struct {
 	Auth       Authenticator
 	Policy     Policy
 	PolicyTime time.Duration // deadline of one decision
+	Health     *Health       // outlives the snapshot; nil: a new one
+	Breaker    Breaker       // the zero value: DefaultBreaker
 	Guards     []InputGuard  // in order
 	Sinks      []Sink
 
@@ -67,6 +69,9 @@ type Gateway struct {
 	auth       Authenticator
 	policy     Policy
 	policyTime time.Duration
+	health     *Health
+	breaker    Breaker
+	shares     *shareout
 	guards     []InputGuard
 	sinks      []Sink
 
@@ -93,9 +98,15 @@ func New(o Options) (*Gateway, error) {
 		providers: map[string]*Provider{},
 		models:    map[string]*model{},
 		defaults:  o.Defaults,
-		auth:      o.Auth, policy: o.Policy, policyTime: o.PolicyTime, guards: o.Guards, sinks: o.Sinks,
+		auth:      o.Auth, policy: o.Policy, policyTime: o.PolicyTime, health: o.Health, breaker: o.Breaker, shares: newShareout(), guards: o.Guards, sinks: o.Sinks,
 		forward: o.Forward, passUsage: o.PassUsage, maxRequest: o.MaxRequest, maxResponse: o.MaxResponse, now: o.Now,
 		free: o.Free,
+	}
+	if g.health == nil {
+		g.health = NewHealth()
+	}
+	if g.breaker == (Breaker{}) {
+		g.breaker = DefaultBreaker()
 	}
 	g.users.Store(1)
 	tokens.O200K() // loads, so that no request waits for it
@@ -136,12 +147,19 @@ func New(o Options) (*Gateway, error) {
 
 func (g *Gateway) addModel(m Model) error {
 	var targets []*target
-	for _, name := range m.Targets {
+	for i, name := range m.Targets {
 		found, _ := g.find(name)
 		if len(found) == 0 {
 			return fmt.Errorf("gateway: model %s: no provider for the target %q", m.Name, name)
 		}
-		targets = append(targets, found...)
+		for _, t := range found {
+			own := *t
+			own.set, own.pick, own.sticky = m.Name, m.Pick, m.Sticky
+			if m.Weights != nil {
+				own.weight = m.Weights[i]
+			}
+			targets = append(targets, &own)
+		}
 	}
 	if len(targets) == 0 || len(targets) > maxTargets {
 		return fmt.Errorf("gateway: model %s has %d targets, not 1 to %d", m.Name, len(targets), maxTargets)

@@ -87,6 +87,9 @@ func chat(model, more string) string {
 	return `{"model":"` + model + `"` + more + `,"messages":[{"role":"user","content":"my card is 4111"}]}`
 }
 
+// manyNames stand for two targets each.
+func manyNames(n int) string { return strings.TrimSuffix(strings.Repeat("both,", n), ",") }
+
 func TestResolve(t *testing.T) {
 	g := newGateway(t, nil).Current()
 	for model, want := range map[string]string{
@@ -102,7 +105,7 @@ func TestResolve(t *testing.T) {
 		"unknown/x":                   "model_not_found",
 		"a/":                          "model_not_found",
 		"gpt-4o,":                     "model_not_found",
-		"both,both,both,both,both":    "invalid_request",
+		manyNames(17):                 "invalid_request",
 		"":                            "model_not_found",
 		strings.Repeat("x", 10_000):   "invalid_request",
 		"smart,unknown":               "model_not_found",

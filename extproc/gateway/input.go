@@ -18,27 +18,36 @@ func (x *Exchange) facts(r *llm.Request, targets []*target) *Facts {
 	for _, t := range r.Tools {
 		f.Tools = append(f.Tools, t.Name)
 	}
-	f.media(r.System)
-	for _, m := range r.Messages {
-		f.media(m.Parts)
-	}
-	for _, t := range targets {
-		f.Candidates = append(f.Candidates, t.candidate())
+	m := mediaOf(r)
+	f.Images, f.Audios, f.Files = m.images, m.audios, m.files
+	if x.gw.policy.Reads("candidates") {
+		f.Candidates = x.gw.candidates(targets)
 	}
 	return f
 }
 
-func (f *Facts) media(parts []llm.Part) {
+// media counts parts that are no text.
+type media struct{ images, audios, files int }
+
+func mediaOf(r *llm.Request) (m media) {
+	m.add(r.System)
+	for i := range r.Messages {
+		m.add(r.Messages[i].Parts)
+	}
+	return m
+}
+
+func (m *media) add(parts []llm.Part) {
 	for i := range parts {
 		switch parts[i].Kind {
 		case llm.PartImage:
-			f.Images++
+			m.images++
 		case llm.PartAudio:
-			f.Audios++
+			m.audios++
 		case llm.PartFile:
-			f.Files++
+			m.files++
 		case llm.PartToolResult:
-			f.media(parts[i].Parts)
+			m.add(parts[i].Parts)
 		}
 	}
 }

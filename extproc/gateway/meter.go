@@ -32,8 +32,10 @@ func (m *meter) take(x *Exchange, events []llm.Event) {
 			x.record.Finish = ev.Reason
 		case llm.EventEnd:
 			m.ended = true
+			x.noteGood()
 		case llm.EventError:
 			m.ended, m.failed = true, ev.Err
+			x.noteFailed(ev.Err)
 			x.record.Code, x.record.Detail = ev.Err.Code, "the provider reported an error in its response"
 		default:
 			if ev.Kind.Content() {
@@ -46,6 +48,7 @@ func (m *meter) take(x *Exchange, events []llm.Event) {
 func (m *meter) content(x *Exchange, text string) {
 	if !m.seen {
 		m.seen = true
+		x.noteGood()
 		x.record.FirstToken = max(x.gw.now().Sub(x.record.Start), time.Nanosecond)
 	}
 	if m.reported {

@@ -79,6 +79,9 @@ func (x *Exchange) steps(r *llm.Request, targets []*target, s Settings) (steps [
 	var unready []*target
 	var broken error
 	for i, t := range targets {
+		if len(steps) == maxAttempts {
+			break
+		}
 		if t.ready() != nil {
 			unready = append(unready, t)
 			x.warn(fmt.Sprintf("target %s left out: no valid credential", t))
@@ -146,7 +149,7 @@ func (x *Exchange) Attempt(n int, cluster string) (*Upstream, *Watch, error) {
 	if !x.plan.watched {
 		return up, nil, nil
 	}
-	return up, &Watch{step: x.plan.steps[n-1], op: x.req.Op, limit: x.gw.maxResponse}, nil
+	return up, &Watch{x: x, n: n, step: x.plan.steps[n-1], op: x.req.Op, limit: x.gw.maxResponse}, nil
 }
 
 // attempt writes attempt i. The caller holds the mutex.

@@ -76,6 +76,7 @@ func (x *Exchange) Respond(n, status int, head []llm.Header, empty bool) (Respon
 	}
 	st := x.plan.steps[n-1]
 	x.won(n, st, status)
+	x.answered(status, head)
 	st.wire = nil // it is sent, and may be long
 	req := x.freed()
 	r := &response{step: st, req: req, head: head, mode: ModeWhole}
@@ -99,6 +100,7 @@ func (x *Exchange) Respond(n, status int, head []llm.Header, empty bool) (Respon
 	native := st.NativeUsage && req.Op == llm.OpChat && plain && !rewrapped && !(r.hide && asksUsage(req, st.target))
 	if relay && native && !empty && !page {
 		r.mode = ModePass
+		x.succeeded()
 		return Response{Head: x.responseHead(r, false)}, nil
 	}
 	r.dec = st.target.wire.NewDecoder(req.Op, media, x.gw.maxResponse)
@@ -166,6 +168,7 @@ func (x *Exchange) won(n int, st step, status int) {
 func (x *Exchange) reach(n int) {
 	for i := len(x.attempts); i < n; i++ {
 		x.attempts = append(x.attempts, Attempt{Target: x.plan.steps[i].String(), Result: "failed"})
+		x.begin(x.plan.steps[i].target)
 	}
 }
 
@@ -191,9 +194,11 @@ func (x *Exchange) Chunk(p []byte, eos bool) Output {
 		}
 	}
 	if err != nil {
+		x.noteFailed(nil)
 		return x.broken(err)
 	}
 	if eos && !r.meter.ended {
+		x.noteFailed(nil)
 		return x.truncated()
 	}
 	return x.release(eos)
@@ -344,6 +349,7 @@ func (x *Exchange) LocalReply(n, status int, details string) *llm.Answer {
 	x.mu.Lock()
 	if x.plan != nil {
 		x.reach(min(n, len(x.plan.steps)))
+		x.local(status, details)
 	}
 	x.tried = len(x.attempts)
 	x.mu.Unlock()

@@ -254,7 +254,7 @@ func TestWatch(t *testing.T) {
 		{"error in a 200", "application/json", `{"error":{"message":"x"}}`, "fail"},
 	} {
 		for _, size := range []int{1, 7, 1 << 20} {
-			w := &Watch{step: step{target: newGateway(t, nil).Current().models["smart"].targets[0]}, op: llm.OpChat, limit: 1 << 20}
+			w := &Watch{x: &Exchange{}, step: step{target: newGateway(t, nil).Current().models["smart"].targets[0]}, op: llm.OpChat, limit: 1 << 20}
 			ruling := w.Head(200, []llm.Header{{Name: "content-type", Value: tt.media}})
 			for rest := []byte(tt.body); ruling.Hold; {
 				n := min(size, len(rest))
@@ -270,7 +270,7 @@ func TestWatch(t *testing.T) {
 			}
 		}
 	}
-	w := &Watch{}
+	w := &Watch{x: &Exchange{}, n: 1}
 	if r := w.Head(503, nil); r.Hold || r.Fail != nil {
 		t.Error("an error status is Envoy's to judge")
 	}

@@ -32,6 +32,9 @@ type Provider struct {
 type Model struct {
 	Name    string
 	Targets []string // provider/model, in the order of fallback
+	Weights []int64  // of the targets; nil: all are 1
+	Pick    string   // empty: PickOrdered
+	Sticky  string   // what PickWeighted goes by: user, session or key; empty: each request for itself
 	Settings
 }
 
@@ -50,6 +53,11 @@ type target struct {
 	rules  llm.Rules
 	price  provider.Price
 	priced bool
+
+	set    string // the name that it was found under; targets of one name are ranked among themselves
+	weight int64
+	pick   string // how the targets of the set are ordered
+	sticky string
 }
 
 // String returns provider/model, or the provider alone where no model is named.
@@ -64,8 +72,9 @@ func (t *target) String() string {
 // are not written by the downstream filter.
 func RetryCluster(provider string) string { return provider + ".retry" }
 
-// maxTargets bounds the chain that a client can ask for.
-const maxTargets = 8
+// maxTargets bounds the targets that a request can go to. Not all are tried: see
+// maxAttempts.
+const maxTargets = 32
 
 // resolve returns the targets that a client's model stands for: a name under
 // models, provider/model, model/provider, a bare name, or several of these with
@@ -133,7 +142,7 @@ func matches(pattern, name string) bool {
 }
 
 func (g *Gateway) target(p *Provider, model string) *target {
-	t := &target{Provider: p, model: model, wire: g.wires[p.Name]}
+	t := &target{Provider: p, model: model, wire: g.wires[p.Name], set: model, weight: 1}
 	if p.Rules != nil {
 		t.rules = p.Rules(model)
 	}
@@ -143,10 +152,26 @@ func (g *Gateway) target(p *Provider, model string) *target {
 	return t
 }
 
-func (t *target) candidate() Candidate {
-	c := Candidate{Provider: t.Name, Model: t.model, Tags: t.Tags, Region: t.Tags["region"], InputPrice: -1, OutputPrice: -1}
-	if t.priced {
-		c.InputPrice, c.OutputPrice = t.price.Input, t.price.Output
+// candidates is what a policy can know of targets.
+func (g *Gateway) candidates(targets []*target) []Candidate {
+	var r ranking
+	all := make([]Candidate, len(targets))
+	for i, s := range g.standings(&r, targets, g.now()) {
+		all[i] = s.candidate()
+	}
+	return all
+}
+
+// candidate is what a policy can know of a target.
+func (s *standing) candidate() Candidate {
+	c := Candidate{
+		Provider: s.Name, Model: s.model, Tags: s.Tags, Region: s.Tags["region"], InputPrice: -1, OutputPrice: -1,
+		Context: s.rules.Context, MaxOutput: s.rules.MaxOutput, Weight: s.weight,
+		State: s.state.String(), ErrorsPermille: s.errors, InFlight: s.inFlight,
+		LatencyMS: milliseconds(s.whole), FirstTokenMS: milliseconds(s.first),
+	}
+	if s.priced {
+		c.InputPrice, c.OutputPrice = s.price.Input, s.price.Output
 	}
 	return c
 }

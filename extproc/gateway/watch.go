@@ -11,6 +11,8 @@ import (
 // that an attempt which turns out to be none can still fall back. Of a stream
 // it sees the first content, of a unary response all.
 type Watch struct {
+	x *Exchange
+	n int
 	step
 	op    llm.Op
 	limit int
@@ -27,11 +29,12 @@ type Ruling struct {
 // itself, so they are let through.
 func (w *Watch) Head(status int, head []llm.Header) Ruling {
 	if status < 200 || status >= 300 {
+		w.note(func() { w.x.answered(status, head) })
 		return Ruling{}
 	}
 	media := mediaType(head)
 	if media != "application/json" && !streaming(media) {
-		return Ruling{Fail: notADialect()}
+		return w.fail(notADialect())
 	}
 	w.dec = w.target.wire.NewDecoder(w.op, media, w.limit)
 	if e := value(head, "content-encoding"); e != "" && e != "identity" {
@@ -47,10 +50,9 @@ func (w *Watch) Chunk(p []byte, eos bool) Ruling {
 		for _, ev := range f.Events {
 			switch {
 			case ev.Kind == llm.EventError:
-				return Ruling{Fail: ev.Err}
-			case ev.Kind == llm.EventFinish, ev.Kind == llm.EventEnd:
-				return Ruling{}
-			case ev.Kind.Content():
+				return w.fail(ev.Err)
+			case ev.Kind == llm.EventFinish, ev.Kind == llm.EventEnd, ev.Kind.Content():
+				w.note(w.x.succeeded)
 				return Ruling{}
 			}
 		}
@@ -58,12 +60,19 @@ func (w *Watch) Chunk(p []byte, eos bool) Ruling {
 	if err != nil {
 		e := notADialect()
 		errors.As(err, &e)
-		return Ruling{Fail: e}
+		return w.fail(e)
 	}
 	if eos {
-		return Ruling{Fail: notADialect()}
+		return w.fail(notADialect())
 	}
 	return Ruling{Hold: true}
+}
+
+func (w *Watch) fail(e *llm.Error) Ruling {
+	if failing(e.Status) {
+		w.note(func() { w.x.failed(0) })
+	}
+	return Ruling{Fail: e}
 }
 
 // Error is the body of a failed attempt, in the provider's dialect, as which

@@ -30,6 +30,7 @@ const (
 	CodeModelNotFound   = "model_not_found"
 	CodeUnknownPath     = "unknown_path"
 	CodeTooLarge        = "request_too_large"
+	CodeContextLength   = "context_length_exceeded"
 	CodeRateLimited     = "rate_limited"
 	CodeQuota           = "insufficient_quota"
 	CodePolicyError     = "policy_error"

@@ -20,6 +20,17 @@ func ForModel(model string) *Encoding {
 	return O200K()
 }
 
+// Exact reports whether a model is one of OpenAI's, whose text ForModel's encoding counts to the token.
+func Exact(model string) bool {
+	model = strings.TrimPrefix(strings.ToLower(model), "ft:")
+	for _, prefix := range [...]string{"gpt-3.5", "gpt-4", "gpt-5", "chatgpt-", "o1", "o3", "o4"} {
+		if strings.HasPrefix(model, prefix) {
+			return true
+		}
+	}
+	return usesCL100K(model)
+}
+
 func usesCL100K(model string) bool {
 	model = strings.TrimPrefix(strings.ToLower(model), "ft:")
 	for _, family := range cl100kFamilies {

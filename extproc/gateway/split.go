@@ -1,0 +1,142 @@
+package gateway
+
+import (
+	"encoding/binary"
+	"hash/maphash"
+	"math"
+	"sync"
+)
+
+// A shareout divides requests among targets by weight.
+//
+// With something to stick to, that is rendezvous hashing: each target has a
+// score that depends on itself, its weight and what the request sticks to, and
+// the highest one gets the request. When weights change, or targets come and go,
+// only the requests move that have to. (Thaler and Ravishankar 1998; weights as
+// in Schindelhauer and Schomaker 2005.)
+//
+// Without, requests are dealt out in turn: of as many requests in a row as the
+// weights add up to, each target gets exactly its weight.
+type shareout struct {
+	seed maphash.Seed
+	mu   sync.Mutex
+	next map[uint64]uint64 // by targets and weights: requests so far
+}
+
+func newShareout() *shareout {
+	return &shareout{seed: maphash.MakeSeed(), next: map[uint64]uint64{}}
+}
+
+// A portion is what a target has of the requests.
+type portion struct {
+	provider, model string
+	weight          int64   // at most maxWeight; 0: it takes only what others have failed to answer
+	score           float64 // the higher the better; never below 0
+	of              int     // whose it is
+}
+
+// maxWeight keeps sums of weights small.
+const maxWeight = 1 << 24
+
+// score fills in the portions' scores. stick is what the request sticks to;
+// empty: nothing.
+func (s *shareout) score(stick string, all []portion) {
+	if len(all) == 0 {
+		return
+	}
+	if stick != "" {
+		rendezvous(hash(stick), all)
+		return
+	}
+	turn := s.turn(all)
+	rendezvous(turn, all) // for who comes after the first
+	if i := deal(turn, all); i >= 0 {
+		all[i].score = math.Inf(1)
+	}
+}
+
+// rendezvous scores by hashes that are the same on all machines and for ever.
+func rendezvous(key uint64, all []portion) {
+	for i := range all {
+		p := &all[i]
+		p.weight = min(p.weight, maxWeight)
+		h := mix(mix(mix(key)^hash(p.provider)) ^ hash(p.model))
+		u := (float64(h>>11) + 0.5) / (1 << 53) // evenly within 0 and 1
+		p.score = float64(p.weight) / -math.Log(u)
+	}
+}
+
+// hash is FNV-1a.
+func hash(s string) uint64 {
+	const offset, prime = 14695981039346656037, 1099511628211
+	h := uint64(offset)
+	for i := range len(s) {
+		h = (h ^ uint64(s[i])) * prime
+	}
+	return h
+}
+
+// mix is the finalizer of SplitMix64, because the bits of FNV are not good enough
+// to be compared. (Steele, Lea, Flood 2014.)
+func mix(h uint64) uint64 {
+	h = (h ^ h>>30) * 0xbf58476d1ce4e5b9
+	h = (h ^ h>>27) * 0x94d049bb133111eb
+	return h ^ h>>31
+}
+
+// maxTurns bounds the sets of targets and weights that are told apart.
+const maxTurns = 1024
+
+// turn counts the requests for a set of targets and weights, from 0 on.
+func (s *shareout) turn(all []portion) uint64 {
+	var h maphash.Hash
+	h.SetSeed(s.seed)
+	for i := range all {
+		var weight [8]byte
+		binary.LittleEndian.PutUint64(weight[:], uint64(all[i].weight))
+		h.WriteString(all[i].provider)
+		h.WriteByte('/')
+		h.WriteString(all[i].model)
+		h.Write(weight[:])
+	}
+	set := h.Sum64()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, ok := s.next[set]; !ok && len(s.next) >= maxTurns {
+		clear(s.next)
+	}
+	n := s.next[set]
+	s.next[set] = n + 1
+	return n
+}
+
+// deal returns whose turn it is; -1: nobody has a weight. Turns go through the
+// sum of the weights in steps of about the golden ratio, which spreads them well,
+// and come to each place once because step and sum have no common divisor.
+func deal(turn uint64, all []portion) int {
+	var sum uint64
+	for i := range all {
+		sum += uint64(all[i].weight)
+	}
+	if sum == 0 {
+		return -1
+	}
+	step := max(uint64(float64(sum)/math.Phi), 1)
+	for gcd(step, sum) != 1 {
+		step++
+	}
+	at := int64(turn % sum * step % sum)
+	i := 0
+	for at >= all[i].weight {
+		at -= all[i].weight
+		i++
+	}
+	return i
+}
+
+func gcd(a, b uint64) uint64 {
+	for b != 0 {
+		a, b = b, a%b
+	}
+	return a
+}
