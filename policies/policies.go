@@ -1,10 +1,11 @@
-// Package policies holds the published schemas of the policy contract, so that
-// the program checks rules against the same files that authors read.
+// Package policies holds what is published of the policy contract and what is
+// shipped with it, so that the program works by the same files that authors read.
 package policies
 
-import _ "embed"
+import "embed"
 
-// InputSchema is the JSON Schema (draft 7) of the document that rules see.
+// InputSchema is the JSON Schema (draft 7) of the document that rules see, of
+// all entry points together.
 //
 //go:embed schema/input.json
 var InputSchema []byte
@@ -13,3 +14,8 @@ var InputSchema []byte
 //
 //go:embed schema/effects.json
 var EffectsSchema []byte
+
+// Shipped has the library and the default rules, below attache.
+//
+//go:embed attache
+var Shipped embed.FS

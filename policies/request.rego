@@ -1,15 +1,12 @@
-# The rules that `make run` starts with. They do nothing to a request that none
-# of them is about. README.md says what rules can see and say.
+# The rules that `make run` starts with, besides the shipped defaults. They do
+# nothing to a request that none of them is about. README.md says what rules can
+# see and say.
 package attache.request
 
 import rego.v2
 
 import data.attache.config
-
-# Costs are booked on the caller's team.
-# METADATA
-# custom: {id: cost-center}
-label contains {"cost_center": input.caller.team} if input.caller.team != ""
+import data.attache.lib.targets
 
 # A blocked model is not used, whatever name the client asked for: rules look at
 # the candidates, since input.request.model may be an alias or a list.
@@ -24,17 +21,8 @@ route contains {"exclude": {"model": c.model}} if {
 # METADATA
 # custom: {id: only-blocked-models}
 deny contains {"code": "model_blocked", "message": "this model is not in use here"} if {
-	count(input.candidates) > 0
-	every c in input.candidates {
-		c.model in blocked
-	}
+	targets.only_models(blocked)
 }
-
-# Data about people in Europe stays there: the key's label decides, and a
-# client can ask for it.
-# METADATA
-# custom: {id: residency-eu}
-route contains {"require": {"residency": "eu"}} if wants_eu
 
 # What a tier may spend on one answer. A key without a tier has no limit.
 # METADATA
@@ -45,7 +33,3 @@ modify contains {"path": "/max_tokens", "max": config.tiers[tier].max_tokens} if
 }
 
 blocked := object.keys(config.blocked_models)
-
-wants_eu if input.caller.labels.residency == "eu"
-
-wants_eu if input.properties.residency == "eu"

@@ -25,10 +25,6 @@ test_plain_request_passes_untouched if {
 	count(request.label) == 0 with input as chat
 }
 
-test_team_pays if {
-	request.label == {{"cost_center": "search"}} with input as object.union(chat, {"caller": {"team": "search"}})
-}
-
 test_blocked_model_is_left_out if {
 	doc := with_models(["gpt-4-32k", "gpt-4o"])
 	request.route == {{"exclude": {"model": "gpt-4-32k"}}} with input as doc
@@ -42,15 +38,6 @@ test_only_blocked_models_is_refused if {
 
 test_no_candidates_is_not_a_blocked_model if {
 	count(request.deny) == 0 with input as with_models([])
-}
-
-test_residency_by_property if {
-	doc := object.union(chat, {"properties": {"residency": "eu"}})
-	request.route == {{"require": {"residency": "eu"}}} with input as doc
-}
-
-test_residency_by_label if {
-	request.route == {{"require": {"residency": "eu"}}} with input as with_labels({"residency": "eu"})
 }
 
 test_free_tier_is_capped if {

@@ -13,12 +13,13 @@ type Caller struct {
 	Team   string
 	User   string
 	Roles  []string
+	Claims map[string]any // of a token, as JSON; numbers are json.Number
 	Labels map[string]string
 	Models []string // patterns of the models that it may ask for; nil: all
 }
 
-// Facts are what a policy can know of a request. See policies/README.md for
-// the form in which rules see them.
+// Facts are what a policy can know. See policies/README.md for the form in
+// which rules see them. What the policy does not read need not be there.
 type Facts struct {
 	Now     time.Time
 	Op      llm.Op
@@ -34,15 +35,27 @@ type Facts struct {
 	Audios      int
 	Files       int
 	Tools       []string // names, in order
+	Format      string   // of the answer: text, json_object, json_schema
+	Temperature int64    // thousandths; -1: not given
+	TopP        int64    // thousandths; -1: not given
 	Bytes       int64    // size of the body
+	Headers     []llm.Header
 
 	Caller     Caller
+	Address    string // of the client, as Envoy sees it
 	User       string // the end user that the client names
 	Session    string
 	Properties map[string]string
 
-	Candidates []Candidate // in the order of the configuration
+	Candidates []Candidate        // in the order of the configuration
+	Guards     map[string]Verdict // of the guards that ran before the policy
+
+	Record *Record    // of a request that has ended, else nil
+	Admin  *AdminCall // nil: none
 }
+
+// An AdminCall is a request to the admin API.
+type AdminCall struct{ Method, Path string }
 
 // A Candidate is a target that the request could go to.
 type Candidate struct {
@@ -63,7 +76,8 @@ type Candidate struct {
 	Weight         int64  // as configured
 }
 
-// A Decision is what a policy says about a request, folded to one answer.
+// A Decision is what a policy says about a request, folded to one answer. It
+// may be handed out again for a request of the same kind: nobody changes it.
 type Decision struct {
 	Deny *Denial // nil: allowed
 
@@ -76,10 +90,23 @@ type Decision struct {
 	Split        *Split       // nil: not said
 	Pick         string       // ordered, weighted, cheapest, fastest or least_busy, before the model's own; empty: not said
 
-	Modify []Modification
-	Labels map[string]string // for the record
+	Modify  []Modification
+	Headers []HeaderChange
+	Guards  []string          // to run besides those that always run
+	Limits  []Limit           // those of the policy, besides the configuration's
+	Cache   *CacheUse         // nil: as configured
+	Log     LogUse            // for the record
+	Labels  map[string]string // for the record
 
 	Rules []string // the rules that took part, for the record
+}
+
+// A Review is what a policy says about a request that has ended.
+type Review struct {
+	Cache  *CacheUse // nil: as the decision said
+	Log    LogUse
+	Labels map[string]string
+	Rules  []string
 }
 
 // A Denial is a refusal by a policy.
@@ -123,4 +150,44 @@ type Modification struct {
 	Max    *int64 // the most that is allowed; also the value where there is none
 	Value  []byte // JSON
 	Remove bool
+}
+
+// A HeaderChange sets or removes a header of the request upstream or of the
+// response to the client.
+type HeaderChange struct {
+	Response bool
+	Name     string // lower case
+	Value    string
+	Remove   bool
+}
+
+// A Limit bounds what all requests of one key, team or whatever else Per names
+// use together.
+type Limit struct {
+	Per        string // key, team, org, user, model, provider, session, or a property as property.tenant
+	WindowS    int64  // seconds that Requests, Tokens and Cost are for
+	Requests   int64  // -1: not limited
+	Tokens     int64  // -1: not limited
+	CostNano   int64  // nano-dollars; -1: not limited
+	Concurrent int64  // requests at once; -1: not limited
+}
+
+// A CacheUse says how a response may come from the cache and go into it.
+type CacheUse struct {
+	Mode  string // off, exact or semantic
+	TTLS  int64  // seconds; 0: as configured
+	Scope string // who shares an entry: key, user, team or org; empty: as configured
+}
+
+// The levels of logging, from the least to the most.
+const (
+	LogNone = "none" // no line of its own and no event; the ledger has its row
+	LogMeta = "meta" // without content
+	LogFull = "full"
+)
+
+// A LogUse says what is logged of a request.
+type LogUse struct {
+	Level  string   // empty: as configured
+	Redact []string // pointers into the policy's input, as /properties/email
 }

@@ -68,3 +68,26 @@ func withdrawn(h []llm.Header, bodyChanges, crosses bool) (names []string) {
 	}
 	return names
 }
+
+// ownPrefixes begin headers that belong to the gateway, to Envoy, to the
+// connection or to signatures.
+var ownPrefixes = [...]string{"x-attache-", "x-envoy-", "x-forwarded-", "x-amz-", "x-goog-", "proxy-", "content-", "accept-encoding"}
+
+// unchangeable are such headers as well.
+var unchangeable = [...]string{
+	"connection", "cookie", "date", "expect", "forwarded", "host", "keep-alive", "retry-after", "server", "set-cookie", "te", "trailer", "transfer-encoding", "upgrade", "via", "www-authenticate",
+}
+
+// HeaderChangeable reports whether a policy may set or remove a header, by its
+// name in lower case.
+func HeaderChangeable(name string) bool {
+	if name == "" || len(name) > 64 || strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
+		return false
+	}
+	for _, names := range [...][]string{credentials[:], dialectHeaders[:], unchangeable[:]} {
+		if slices.Contains(names, name) {
+			return false
+		}
+	}
+	return !slices.ContainsFunc(ownPrefixes[:], func(prefix string) bool { return strings.HasPrefix(name, prefix) })
+}

@@ -9,33 +9,58 @@ import (
 	"time"
 )
 
-// BenchmarkDecide is a whole decision with the building of the input: fifteen
-// rules, of which four fire; and with 500 more, one of which fires.
+// indexed are rules with more of them, none of which fires.
+func indexed(b *testing.B, text string, more int) *Policy {
+	b.Helper()
+	p, err := Load(b.Context(), Options{FS: withMore(text, more), Default: Allow, Deadline: time.Minute})
+	if err != nil {
+		b.Fatal(err)
+	}
+	return p
+}
+
+func withMore(text string, more int) fstest.MapFS {
+	all := strings.Builder{}
+	all.WriteString(text)
+	for i := range more {
+		fmt.Fprintf(&all, "\ndeny contains {\"code\": \"c%d\"} if input.caller.key == \"key%d\"\n", i, i)
+	}
+	return fstest.MapFS{"a.rego": {Data: []byte(all.String())}}
+}
+
+// BenchmarkDecide is a whole decision with the building of the input, by the
+// shipped defaults, fifteen rules, of which four fire, and more that do not.
 func BenchmarkDecide(b *testing.B) {
 	text, err := os.ReadFile("testdata/fifteen.rego")
 	if err != nil {
 		b.Fatal(err)
 	}
-	for _, more := range []int{0, 500} {
+	for _, more := range []int{0, 50, 500} {
 		b.Run(fmt.Sprintf("rules=%d", 15+more), func(b *testing.B) {
-			all := strings.Builder{}
-			all.Write(text)
-			for i := range more {
-				fmt.Fprintf(&all, "\ndeny contains {\"code\": \"c%d\"} if input.caller.key == \"k%d\"\n", i, i)
-			}
-			dir := fstest.MapFS{"a.rego": {Data: []byte(all.String())}}
-			p, err := Load(b.Context(), Options{FS: dir, Default: Allow, Deadline: time.Minute})
-			if err != nil {
-				b.Fatal(err)
-			}
+			p := indexed(b, string(text), more)
 			f, ctx := facts(), b.Context()
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, err := p.Decide(ctx, f); err != nil {
+				if _, err := p.decide(ctx, f); err != nil {
 					b.Fatal(err)
 				}
 			}
 		})
+	}
+}
+
+// BenchmarkReload is a whole load of fifteen rules and 500 more.
+func BenchmarkReload(b *testing.B) {
+	text, err := os.ReadFile("testdata/fifteen.rego")
+	if err != nil {
+		b.Fatal(err)
+	}
+	o := Options{FS: withMore(string(text), 500), Default: Allow, Deadline: time.Minute}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := Load(b.Context(), o); err != nil {
+			b.Fatal(err)
+		}
 	}
 }
 
@@ -44,6 +69,6 @@ func BenchmarkInput(b *testing.B) {
 	f := facts()
 	b.ReportAllocs()
 	for b.Loop() {
-		input(document, f)
+		whole(onRequest, f)
 	}
 }

@@ -1,9 +1,11 @@
 package rego
 
 import (
+	"fmt"
+	"io/fs"
+	"path"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/util"
@@ -11,10 +13,10 @@ import (
 	"github.com/attache-gateway/attache/policies"
 )
 
-// forbidden are the builtins that a rule cannot use: those that reach out of
-// the process or give another result each time, and those whose cost or
-// surface has no place in a decision about a request. A name that ends in a
-// dot stands for all below it.
+// forbidden are the builtins that a rule cannot use unless they are granted:
+// those that reach out of the process or give another result each time, and
+// those whose cost or surface has no place in a decision about a request. A name
+// that ends in a dot stands for all below it.
 var forbidden = []string{
 	"http.", "net.lookup_ip_addr", "opa.", "providers.",
 	"rand.", "uuid.rfc4122", "time.now_ns",
@@ -22,25 +24,75 @@ var forbidden = []string{
 	"json.match_schema", "json.verify_schema", "graphql.", "rego.", "trace",
 }
 
-// capabilities is OPA without the forbidden builtins and without a network.
-var capabilities = func() *ast.Capabilities {
+func isForbidden(name string) bool {
+	return slices.ContainsFunc(forbidden, func(f string) bool {
+		return name == f || strings.HasSuffix(f, ".") && strings.HasPrefix(name, f)
+	})
+}
+
+// capabilitiesWith is OPA without the forbidden builtins and, unless a granted
+// one needs it, without a network.
+func capabilitiesWith(granted []string) *ast.Capabilities {
 	c := ast.CapabilitiesForThisVersion()
-	c.AllowNet = []string{}
+	if !slices.Contains(granted, "http.send") && !slices.Contains(granted, "net.lookup_ip_addr") {
+		c.AllowNet = []string{}
+	}
 	c.Builtins = slices.DeleteFunc(c.Builtins, func(b *ast.Builtin) bool {
-		return slices.ContainsFunc(forbidden, func(f string) bool {
-			return b.Name == f || strings.HasSuffix(f, ".") && strings.HasPrefix(b.Name, f)
-		})
+		return isForbidden(b.Name) && !slices.Contains(granted, b.Name)
 	})
 	return c
-}()
+}
 
-func newCompiler() *ast.Compiler {
-	return ast.NewCompiler().WithCapabilities(capabilities).WithDefaultRegoVersion(ast.RegoV1)
+// grants checks that only what is forbidden and exists is granted.
+func grants(names []string) error {
+	for _, name := range names {
+		if !isForbidden(name) || ast.BuiltinMap[name] == nil {
+			return fmt.Errorf("builtins: %q is no builtin that has to be granted", name)
+		}
+	}
+	return nil
+}
+
+func newCompiler(c *ast.Capabilities) *ast.Compiler {
+	return ast.NewCompiler().WithCapabilities(c).WithDefaultRegoVersion(ast.RegoV1)
 }
 
 // inputSchema makes a path of the input that does not exist a compile error.
-var inputSchema = sync.OnceValue(func() *ast.SchemaSet {
+// The guards are those of the configuration.
+func inputSchema(guards []string) *ast.SchemaSet {
+	schema := util.MustUnmarshalJSON(policies.InputSchema).(map[string]any)
+	at := schema["properties"].(map[string]any)["guards"].(map[string]any)
+	members := map[string]any{}
+	for _, name := range guards {
+		members[name] = at["additionalProperties"]
+	}
+	at["properties"], at["additionalProperties"] = members, false
 	set := ast.NewSchemaSet()
-	set.Put(ast.SchemaRootRef, util.MustUnmarshalJSON(policies.InputSchema))
+	set.Put(ast.SchemaRootRef, any(schema))
 	return set
-})
+}
+
+// shipped reports whether a file belongs to the program.
+func shipped(name string) bool { return strings.HasPrefix(name, "attache/") }
+
+// shippedRules returns the library and the defaults that are not switched off.
+func shippedRules(off []string) (map[string][]byte, error) {
+	files := map[string][]byte{}
+	unknown := slices.Clone(off)
+	err := fs.WalkDir(policies.Shipped, "attache", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || path.Ext(name) != ".rego" || strings.HasSuffix(name, "_test.rego") {
+			return err
+		}
+		base := strings.TrimSuffix(path.Base(name), ".rego")
+		if path.Base(path.Dir(name)) == "defaults" && slices.Contains(off, base) {
+			unknown = slices.DeleteFunc(unknown, func(s string) bool { return s == base })
+			return nil
+		}
+		files[name], err = policies.Shipped.ReadFile(name)
+		return err
+	})
+	if err == nil && len(unknown) > 0 {
+		err = fmt.Errorf("defaults: there is no default %q", unknown[0])
+	}
+	return files, err
+}

@@ -1,6 +1,7 @@
 package rego
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -16,100 +17,177 @@ const effectsName = "effects"
 
 // A rule is one rule of a verb.
 type rule struct {
-	id    string // custom.id of its METADATA, else its place
-	place string // file:line
-	verb  *verb
-	head  effect // nil: not known before evaluation
+	id       string // custom.id of its METADATA, else its place
+	place    string // file:line
+	priority int64  // custom.priority of its METADATA
+	verb     *verb
+	head     effect    // nil: not known before evaluation
+	constant ast.Value // the head as it was written, if it is known
 }
 
-// desugar adds to each rule "verb contains X if body" of package
-// attache.request a copy of it: "effects contains N" where X is constant, else
+// desugar adds to each rule "verb contains X if body" of an entry point's
+// package a copy of it: "effects contains N" where X is constant, else
 // "effects contains [N, X]", N being the rule's index in the result. The
 // originals stay, as rules may refer to them; unreferenced they cost nothing.
-func desugar(modules map[string]*ast.Module, closed bool) ([]rule, error) {
-	d := desugarer{closed: closed}
+// The effects of a team's package join those of the gateway's for its callers.
+func desugar(modules map[string]*ast.Module, o *Options) (map[int][]rule, error) {
+	d := desugarer{Options: o, rules: map[int][]rule{}, teams: map[home]bool{}}
 	for _, name := range slices.Sorted(maps.Keys(modules)) {
-		d.module(modules[name])
+		d.module(name, modules[name])
 	}
 	if err := d.problems.join(); err != nil {
 		return nil, err
 	}
-	if len(d.rules) == 0 {
-		return nil, errors.New("no rule of a verb in package attache.request")
+	if d.own == 0 {
+		return nil, errors.New("no rule of a verb in package attache.request, attache.response or attache.admin")
+	}
+	for h := range d.teams {
+		modules["teams/"+h.team+" "+packages[h.on]] = h.module()
 	}
 	return d.rules, nil
 }
 
 type desugarer struct {
-	closed   bool
-	rules    []rule
+	*Options
+	rules    map[int][]rule // by entry point
+	teams    map[home]bool  // that have rules
+	own      int            // rules that are not shipped
 	problems problems
 }
 
-func (d *desugarer) module(m *ast.Module) {
-	ast.WalkExprs(m, func(e *ast.Expr) bool {
-		if len(e.With) > 0 {
-			d.problems.at(e.Location, "with is for tests only")
+// A home is an entry point, or a team's part of it.
+type home struct {
+	on   int
+	team string // empty: the gateway's own
+}
+
+// homeOf returns the entry point that a package belongs to. It has an entry
+// point of 0 if it is another package.
+func homeOf(path []string) home {
+	name := strings.Join(path, ".")
+	team := ""
+	if len(path) == 4 && path[0] == "attache" && path[1] == "team" {
+		team = path[2]
+		name = "attache." + path[3]
+	}
+	for on, p := range packages {
+		if p == name && (team == "" || on != onAdmin) {
+			return home{on, team}
 		}
-		return false
-	})
-	name := packageName(m)
-	if name != "attache.request" {
-		if name == "attache" || strings.HasPrefix(name, "attache.") {
-			d.problems.at(m.Package.Location, "package %s: names below attache are reserved; rules go into attache.request", name)
+	}
+	return home{}
+}
+
+// module is the rule that takes a team's effects in. The name of the package
+// cannot carry anything else, as it is a string.
+func (h home) module() *ast.Module {
+	phase := strings.TrimPrefix(packages[h.on], "attache.")
+	return ast.MustParseModuleWithOpts(fmt.Sprintf(`package %s
+
+%s contains e if {
+	input.caller.team == %q
+	some e in data.attache.team[%[3]q].%s.%[2]s
+}`, packages[h.on], effectsName, h.team, phase), ast.ParserOptions{RegoVersion: ast.RegoV1})
+}
+
+func (d *desugarer) module(name string, m *ast.Module) {
+	path := packagePath(m)
+	team, inTeam := teamOf(name)
+	switch {
+	case inTeam && (len(path) < 4 || path[0] != "attache" || path[1] != "team" || path[2] != team):
+		d.problems.at(m.Package.Location, "package %s: the packages of team %s are attache.team[%q].request, .response and others below attache.team[%[3]q]", strings.Join(path, "."), team, team)
+		return
+	case !inTeam && len(path) > 1 && path[0] == "attache" && path[1] == "team":
+		d.problems.at(m.Package.Location, "package %s: the rules of a team belong into teams/NAME", strings.Join(path, "."))
+		return
+	}
+	h := homeOf(path)
+	if h.on == 0 {
+		if path[0] == "attache" && !inTeam && !shipped(name) {
+			d.problems.at(m.Package.Location, "package %s: names below attache are reserved; rules go into attache.request, attache.response or attache.admin", strings.Join(path, "."))
 		}
 		return
 	}
 	var copies []*ast.Rule
 	for _, r := range m.Rules {
-		if c := d.rule(r); c != nil {
+		if c := d.rule(r, h); c != nil {
 			copies = append(copies, c)
 		}
+	}
+	if !shipped(name) {
+		d.own += len(copies)
+	}
+	if h.team != "" && len(copies) > 0 {
+		d.teams[h] = true
 	}
 	m.Rules = append(m.Rules, copies...)
 }
 
-// packageName is the path of a package without data.
-func packageName(m *ast.Module) string {
-	return strings.TrimPrefix(m.Package.Path.String(), "data.")
+// packagePath is the path of a package without data.
+func packagePath(m *ast.Module) (names []string) {
+	for _, t := range m.Package.Path[1:] {
+		s, _ := t.Value.(ast.String)
+		names = append(names, string(s))
+	}
+	return names
+}
+
+// teamOf returns the team that a file belongs to.
+func teamOf(name string) (string, bool) {
+	rest, ok := strings.CutPrefix(name, "teams/")
+	team, _, inFolder := strings.Cut(rest, "/")
+	return team, ok && inFolder
 }
 
 // rule returns the copy of a verb's rule, nil for others.
-func (d *desugarer) rule(r *ast.Rule) *ast.Rule {
+func (d *desugarer) rule(r *ast.Rule, h home) *ast.Rule {
 	name := string(r.Head.Ref()[0].Value.(ast.Var))
 	v := verbs[name]
 	switch {
 	case name == effectsName:
 		d.problems.at(r.Location, "%s is a reserved name", name)
 		return nil
-	case slices.Contains(laterVerbs, name):
-		d.problems.at(r.Location, "%s is not supported yet", name)
-		return nil
 	case v == nil:
+		return nil
+	case v.on&h.on == 0:
+		d.problems.at(r.Location, "%s has no effect in package %s; it has %s", name, packages[h.on], strings.Join(verbsOf(h.on), ", "))
+		return nil
+	case h.team != "" && !slices.Contains(d.Teams[h.team], name):
+		d.problems.at(r.Location, "%s is not granted to team %s", name, h.team)
 		return nil
 	case !isSet(r) || len(r.Head.Ref()) != 1:
 		d.problems.at(r.Location, "%s is a set: want %s contains {…} if …", name, name)
 		return nil
-	case name == "allow" && !d.closed:
+	case name == "allow" && d.Default != Deny:
 		d.problems.at(r.Location, "allow has no effect unless the default is to deny")
 		return nil
 	}
-	return d.effect(r, v)
+	return d.effect(r, v, h.on)
 }
 
-func (d *desugarer) effect(r *ast.Rule, v *verb) *ast.Rule {
-	n := len(d.rules)
-	decoded, err := v.decode(r.Head.Key.Value, true)
+func verbsOf(on int) (names []string) {
+	for _, name := range slices.Sorted(maps.Keys(verbs)) {
+		if verbs[name].on&on != 0 {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+func (d *desugarer) effect(r *ast.Rule, v *verb, on int) *ast.Rule {
+	n := len(d.rules[on])
+	decoded, err := v.decode(r.Head.Key.Value, d.Guards, true)
 	if err != nil {
 		d.problems.at(r.Location, "%s: %w", v.name, err)
 		return nil
 	}
 	element := ast.InternedTerm(n)
-	if !ast.IsConstant(r.Head.Key.Value) {
-		decoded = nil
+	constant := r.Head.Key.Value
+	if !ast.IsConstant(constant) {
+		decoded, constant = nil, nil
 		element = ast.ArrayTerm(element, r.Head.Key.Copy())
 	}
-	d.rules = append(d.rules, rule{id: ruleID(r), place: place(r.Location), verb: v, head: decoded})
+	d.rules[on] = append(d.rules[on], rule{id: ruleID(r), place: place(r.Location), priority: priority(r), verb: v, head: decoded, constant: constant})
 
 	c := r.Copy()
 	c.Head = ast.NewHead(effectsName, element)
@@ -126,12 +204,26 @@ func ruleID(r *ast.Rule) string {
 	return place(r.Location)
 }
 
-// unusedSets finds sets in package attache.request that are no verb and that
+func priority(r *ast.Rule) int64 {
+	for _, a := range r.Annotations {
+		switch n := a.Custom["priority"].(type) {
+		case json.Number:
+			i, _ := n.Int64()
+			return i
+		case float64:
+			return int64(n)
+		case int:
+			return int64(n)
+		}
+	}
+	return 0
+}
+
+// unusedSets finds sets in packages of entry points that are no verb and that
 // no rule refers to: more likely a verb misspelt than a wish.
-func unusedSets(c *ast.Compiler) error {
-	var ps problems
+func unusedSets(c *ast.Compiler, ps *problems) {
 	for _, m := range c.Modules {
-		if packageName(m) != "attache.request" {
+		if homeOf(packagePath(m)).on == 0 {
 			continue
 		}
 		for _, r := range m.Rules {
@@ -144,7 +236,6 @@ func unusedSets(c *ast.Compiler) error {
 			}
 		}
 	}
-	return ps.join()
 }
 
 func isSet(r *ast.Rule) bool { return r.Head.Key != nil && r.Head.RuleKind() == ast.MultiValue }

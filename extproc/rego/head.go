@@ -23,6 +23,7 @@ const (
 // A head reads the object of an effect strictly. The first error stays.
 type head struct {
 	object  ast.Object
+	guards  []string // of the configuration
 	loading bool
 	err     error
 }
@@ -78,6 +79,15 @@ func (h *head) text(name string) (s string, ok bool) {
 		h.fail("%s: want a string, have %s", name, ast.ValueName(v))
 		return "", false
 	}
+}
+
+// oneOf reads one of a few words.
+func (h *head) oneOf(name string, words []string) (s string, ok bool) {
+	s, ok = h.text(name)
+	if ok && !slices.Contains(words, s) {
+		h.fail("%s: want %s, have %.100q", name, strings.Join(words, ", "), s)
+	}
+	return s, ok
 }
 
 func (h *head) integer(name string, least, most int64) (n int64, ok bool) {

@@ -4,10 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/cover"
 	opa "github.com/open-policy-agent/opa/v1/rego"
 	"github.com/open-policy-agent/opa/v1/storage"
 	"github.com/open-policy-agent/opa/v1/storage/inmem"
@@ -18,12 +22,13 @@ import (
 // testTimeout bounds one test of a policy.
 const testTimeout = 2 * time.Second
 
-// maxPatterns bounds how many compiled regular expressions and globs a policy
+// maxCompiled bounds how many compiled regular expressions and globs a policy
 // keeps between requests.
-const maxPatterns = 1000
+const maxCompiled = 1000
 
 // Load checks and prepares the rules of a directory. The error names every
-// problem found, one in a line, those of a file as "path:line: …".
+// problem found in the first step that finds any, one in a line, those of a file
+// as "path:line: …".
 func Load(ctx context.Context, o Options) (*Policy, error) {
 	p, err := load(ctx, o)
 	if err != nil {
@@ -33,74 +38,78 @@ func Load(ctx context.Context, o Options) (*Policy, error) {
 }
 
 func load(ctx context.Context, o Options) (*Policy, error) {
-	if o.Default != Allow && o.Default != Deny {
-		return nil, fmt.Errorf("default: want %s or %s, have %q", Allow, Deny, o.Default)
-	}
-	if o.Deadline <= 0 {
-		return nil, fmt.Errorf("deadline: want more than 0, have %v", o.Deadline)
+	if err := o.check(); err != nil {
+		return nil, err
 	}
 	src, err := readSource(o.FS)
 	if err != nil {
 		return nil, err
 	}
+	more, err := shippedRules(o.Off)
+	if err != nil {
+		return nil, err
+	}
+	l := &loader{Options: o, capabilities: capabilitiesWith(o.Builtins)}
 	var ps problems
 	document := src.document(&ps)
-	modules, tests := parse(src.rules, &ps), parse(src.tests, &ps)
+	l.own, l.tests, l.shipped = l.parse(src.rules, &ps), l.parse(src.tests, &ps), l.parse(more, &ps)
 	if err := ps.join(); err != nil {
 		return nil, err
 	}
-	store := inmem.NewFromObjectWithOpts(document, inmem.OptReturnASTValuesOnRead(true), inmem.OptRoundTripOnWrite(false))
-	txn, err := store.NewTransaction(ctx) // read only, as long as the policy lives
+	l.store = inmem.NewFromObjectWithOpts(document, inmem.OptReturnASTValuesOnRead(true), inmem.OptRoundTripOnWrite(false))
+	if l.txn, err = l.store.NewTransaction(ctx); err != nil { // read only, as long as the policy lives
+		return nil, err
+	}
+	p := &Policy{closed: o.Default == Deny, revision: src.revision(&o, more), recent: o.Recent, log: o.Logger}
+	if p.log == nil {
+		p.log = slog.New(slog.DiscardHandler)
+	}
+	lints, err := lint(l.own)
 	if err != nil {
 		return nil, err
 	}
-	if err := runTests(ctx, store, txn, modules, tests); err != nil {
+	p.warnings = append(src.warnings, lints...)
+	if err := l.runTests(ctx); err != nil {
 		return nil, err
 	}
-	rules, err := desugar(modules, o.Default == Deny)
-	if err != nil {
+	if err := l.prepare(ctx, p); err != nil {
 		return nil, err
 	}
-	p := &Policy{rules: rules, closed: o.Default == Deny, deadline: o.Deadline, revision: src.revision(o.Default)}
-	return p, p.prepare(ctx, store, txn, modules)
+	return p, l.smoke(ctx, p)
 }
 
-// prepare compiles the desugared modules to one query that is ready to run.
-func (p *Policy) prepare(ctx context.Context, store storage.Store, txn storage.Transaction, modules map[string]*ast.Module) error {
-	c := newCompiler()
-	if c.Compile(modules); c.Failed() {
-		return compileError(c.Errors)
+func (o *Options) check() error {
+	if o.Default != Allow && o.Default != Deny {
+		return fmt.Errorf("default: want %s or %s, have %q", Allow, Deny, o.Default)
 	}
-	if err := unusedSets(c); err != nil {
-		return err
+	if o.Deadline <= 0 {
+		return fmt.Errorf("deadline: want more than 0, have %v", o.Deadline)
 	}
-	query, err := opa.New(
-		opa.Query("data.attache.request."+effectsName),
-		opa.Compiler(c),
-		opa.Store(store),
-		opa.Transaction(txn),
-		opa.StrictBuiltinErrors(true),
-	).PrepareForEval(ctx)
-	if err != nil {
-		return err
+	for _, team := range slices.Sorted(maps.Keys(o.Teams)) {
+		for _, name := range o.Teams[team] {
+			if verbs[name] == nil {
+				return fmt.Errorf("teams: %s: there is no verb %q", team, name)
+			}
+		}
 	}
-	n := maxPatterns
-	patterns := cache.NewInterQueryValueCache(ctx, &cache.Config{
-		InterQueryBuiltinValueCache: cache.InterQueryBuiltinValueCacheConfig{MaxNumEntries: &n},
-	})
-	p.query = query
-	p.reads = inputPaths(c.Modules)
-	p.sections = project(p.Reads)
-	p.options = append(lean(), opa.EvalTransaction(txn), opa.EvalInterQueryBuiltinValueCache(patterns))
-	return nil
+	return grants(o.Builtins)
 }
 
-func parse(files map[string][]byte, ps *problems) map[string]*ast.Module {
+// A loader is what the steps of loading share.
+type loader struct {
+	Options
+	capabilities        *ast.Capabilities
+	own, tests, shipped map[string]*ast.Module
+	store               storage.Store
+	txn                 storage.Transaction
+}
+
+func (l *loader) parse(files map[string][]byte, ps *problems) map[string]*ast.Module {
 	modules := make(map[string]*ast.Module, len(files))
 	for name, b := range files {
 		m, err := ast.ParseModuleWithOpts(name, string(b), ast.ParserOptions{
 			ProcessAnnotation: true,
-			Capabilities:      capabilities,
+			Capabilities:      l.capabilities,
 			RegoVersion:       ast.RegoV1,
 		})
 		if err != nil {
@@ -112,6 +121,69 @@ func parse(files map[string][]byte, ps *problems) map[string]*ast.Module {
 	return modules
 }
 
+// prepare compiles the desugared modules to one query for each entry point that
+// has rules.
+func (l *loader) prepare(ctx context.Context, p *Policy) error {
+	modules := maps.Clone(l.own)
+	maps.Copy(modules, l.shipped)
+	rules, err := desugar(modules, &l.Options)
+	if err != nil {
+		return err
+	}
+	c := newCompiler(l.capabilities)
+	if c.Compile(modules); c.Failed() {
+		return compileError(c.Errors)
+	}
+	var ps problems
+	unusedSets(c, &ps)
+	for on, to := range map[int]**entry{onRequest: &p.request, onResponse: &p.response, onAdmin: &p.admin} {
+		if len(rules[on]) == 0 {
+			continue
+		}
+		e := &entry{name: packages[on], on: on, rules: rules[on], guards: l.Guards, deadline: l.Deadline}
+		a, err := l.entry(ctx, c, e)
+		if err != nil {
+			return err
+		}
+		a.misplaced(e, &ps)
+		*to = e
+		if on != onRequest {
+			continue
+		}
+		if k, why := newKeyer(a, on); k != nil {
+			p.cache = newDecisions(k)
+		} else {
+			p.warnings = append(p.warnings, "attache.request: decisions are not cached: "+why)
+		}
+	}
+	return ps.join()
+}
+
+// entry prepares the query of an entry point and looks at what its rules read.
+func (l *loader) entry(ctx context.Context, c *ast.Compiler, e *entry) (*analysis, error) {
+	set := "data." + e.name + "." + effectsName
+	query, err := opa.New(
+		opa.Query(set),
+		opa.Compiler(c),
+		opa.Store(l.store),
+		opa.Transaction(l.txn),
+		opa.StrictBuiltinErrors(true),
+	).PrepareForEval(ctx)
+	if err != nil {
+		return nil, err
+	}
+	n := maxCompiled
+	patterns := cache.NewInterQueryValueCache(ctx, &cache.Config{
+		InterQueryBuiltinValueCache: cache.InterQueryBuiltinValueCacheConfig{MaxNumEntries: &n},
+	})
+	a := analyse(c, set)
+	e.query = query
+	e.paths = a.paths()
+	e.input = project(e.on, e.reads)
+	e.options = append(lean(), opa.EvalTransaction(l.txn), opa.EvalInterQueryBuiltinValueCache(patterns))
+	return a, nil
+}
+
 // compileError is what the compiler says, with places.
 func compileError(list ast.Errors) error {
 	var ps problems
@@ -121,16 +193,21 @@ func compileError(list ast.Errors) error {
 
 // runTests compiles the rules as they were written, with their tests, and runs
 // these.
-func runTests(ctx context.Context, store storage.Store, txn storage.Transaction, modules, tests map[string]*ast.Module) error {
-	all := maps.Clone(modules)
-	maps.Copy(all, tests)
-	results, err := tester.NewRunner().
-		SetCompiler(newCompiler().WithStrict(true).WithSchemas(inputSchema())).
-		SetStore(store).
-		SetModules(all).
+func (l *loader) runTests(ctx context.Context) error {
+	modules := maps.Clone(l.own)
+	maps.Copy(modules, l.shipped)
+	maps.Copy(modules, l.tests)
+	runner := tester.NewRunner().
+		SetCompiler(newCompiler(l.capabilities).WithStrict(true).WithSchemas(inputSchema(l.Guards))).
+		SetStore(l.store).
+		SetModules(modules).
 		SetTimeout(testTimeout).
-		RaiseBuiltinErrors(true).
-		RunTests(ctx, txn)
+		RaiseBuiltinErrors(true)
+	coverage := cover.New()
+	if l.Coverage > 0 {
+		runner.SetCoverageQueryTracer(coverage)
+	}
+	results, err := runner.RunTests(ctx, l.txn)
 	if err != nil {
 		var list ast.Errors
 		if errors.As(err, &list) {
@@ -150,5 +227,26 @@ func runTests(ctx context.Context, store storage.Store, txn storage.Transaction,
 	if err := ctx.Err(); err != nil { // not all have run
 		return err
 	}
-	return ps.join()
+	if err := ps.join(); err != nil || l.Coverage == 0 {
+		return err
+	}
+	return l.covered(coverage.Report(l.own))
+}
+
+// covered refuses rules that their tests run too little of, and names the lines.
+func (l *loader) covered(r cover.Report) error {
+	if r.Coverage >= float64(l.Coverage) {
+		return nil
+	}
+	var missing []string
+	for _, name := range slices.Sorted(maps.Keys(r.Files)) {
+		for _, lines := range r.Files[name].NotCovered {
+			missing = append(missing, fmt.Sprintf("%s:%d", name, lines.Start.Row))
+		}
+	}
+	const most = 10
+	if len(missing) > most {
+		missing = append(missing[:most], "…")
+	}
+	return fmt.Errorf("the tests run %.0f %% of the rules, and %d %% are asked for; not run: %s", r.Coverage, l.Coverage, strings.Join(missing, ", "))
 }

@@ -77,7 +77,7 @@ func TestRefused(t *testing.T) {
 	for _, name := range files(t, "testdata/load/*.txtar") {
 		t.Run(caseName(name), func(t *testing.T) {
 			dir, want := archive(t, name)
-			p, err := Load(t.Context(), Options{FS: dir, Default: Allow, Deadline: time.Second})
+			p, err := Load(t.Context(), Options{FS: dir, Default: Allow, Deadline: time.Second, Off: defaults})
 			if err == nil {
 				t.Fatal("loaded")
 			}
@@ -125,18 +125,18 @@ func TestVolume(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	p, err := Load(t.Context(), Options{FS: os.DirFS(dir), Default: Allow, Deadline: time.Second})
+	p, err := Load(t.Context(), Options{FS: os.DirFS(dir), Default: Allow, Deadline: time.Second, Off: defaults})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(p.rules) != 1 {
-		t.Errorf("have %d rules, want 1", len(p.rules))
+	if len(p.request.rules) != 1 {
+		t.Errorf("have %d rules, want 1", len(p.request.rules))
 	}
 
 	if err := os.Symlink("..data", filepath.Join(dir, "more")); err != nil {
 		t.Fatal(err)
 	}
-	_, err = Load(t.Context(), Options{FS: os.DirFS(dir), Default: Allow, Deadline: time.Second})
+	_, err = Load(t.Context(), Options{FS: os.DirFS(dir), Default: Allow, Deadline: time.Second, Off: defaults})
 	if want := "rego: load: more: links to folders are not followed"; err == nil || err.Error() != want {
 		t.Errorf("have %v\nwant %s", err, want)
 	}
@@ -157,7 +157,7 @@ func TestRevision(t *testing.T) {
 				dir[k] = v
 			}
 		}
-		p, err := Load(t.Context(), Options{FS: fs.FS(dir), Default: preset, Deadline: time.Second})
+		p, err := Load(t.Context(), Options{FS: fs.FS(dir), Default: preset, Deadline: time.Second, Off: defaults})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -189,12 +189,12 @@ func TestRevision(t *testing.T) {
 // TestCapabilities keeps builtins that give another result each time out, also
 // those that a later version of OPA brings.
 func TestCapabilities(t *testing.T) {
-	for _, b := range capabilities.Builtins {
+	for _, b := range capabilitiesWith(nil).Builtins {
 		if b.Nondeterministic {
 			t.Errorf("%s is allowed", b.Name)
 		}
 	}
-	if all := len(ast.CapabilitiesForThisVersion().Builtins); len(capabilities.Builtins) < all/2 {
-		t.Errorf("only %d of %d builtins are left", len(capabilities.Builtins), all)
+	if all := len(ast.CapabilitiesForThisVersion().Builtins); len(capabilitiesWith(nil).Builtins) < all/2 {
+		t.Errorf("only %d of %d builtins are left", len(capabilitiesWith(nil).Builtins), all)
 	}
 }

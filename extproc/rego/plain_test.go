@@ -68,7 +68,7 @@ func randomFacts(r *rand.Rand) *gateway.Facts {
 // TestLikePlainSets compares with what OPA says of the sets as they were
 // written: the merged set must hold the same, no more and no less.
 func TestLikePlainSets(t *testing.T) {
-	p, err := Load(t.Context(), Options{FS: mixed, Default: Allow, Deadline: time.Minute})
+	p, err := Load(t.Context(), Options{FS: mixed, Default: Allow, Deadline: time.Minute, Off: defaults})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,13 +83,14 @@ func TestLikePlainSets(t *testing.T) {
 	heads := constantHeads(t)
 	r := rand.New(rand.NewPCG(1, 2))
 	for range 500 {
-		in := input(document, randomFacts(r))
+		f := randomFacts(r)
+		in := whole(onRequest, f)
 		rs, err := plain.Eval(t.Context(), opa.EvalParsedInput(in), opa.EvalGenerateJSON(term))
 		if err != nil {
 			t.Fatal(err)
 		}
 		want := rs[0].Expressions[0].Value.(*ast.Term).Value.(ast.Object)
-		effects, err := p.evaluate(t.Context(), in)
+		effects, err := p.request.evaluate(t.Context(), in, time.Minute, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -104,7 +105,7 @@ func TestLikePlainSets(t *testing.T) {
 func (p *Policy) byVerb(t *testing.T, effects ast.Set, constant map[string]*ast.Term) ast.Object {
 	sets := map[string]ast.Set{"deny": ast.NewSet(), "route": ast.NewSet(), "modify": ast.NewSet(), "label": ast.NewSet()}
 	effects.Foreach(func(e *ast.Term) {
-		r, _, err := p.effect(e)
+		r, _, err := p.request.effect(e)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -182,7 +183,7 @@ func TestOrder(t *testing.T) {
 					return gateway.Decision{}, false
 				}
 			}
-			d, err := f.decision()
+			d, err := f.decision(false)
 			return d, err == nil
 		}
 		first, ok := fold()

@@ -64,12 +64,16 @@ func (p *placed) Error() string {
 // join makes one error of all problems, in the order of files and lines; nil
 // if there are none.
 func (ps problems) join() error {
-	slices.SortStableFunc(ps, func(a, b problem) int {
-		return cmp.Or(cmp.Compare(a.file, b.file), cmp.Compare(a.line, b.line), cmp.Compare(a.Error(), b.Error()))
-	})
+	ps.sort()
 	errs := make([]error, len(ps))
 	for i, p := range ps {
 		errs[i] = p
 	}
 	return errors.Join(errs...)
+}
+
+func (ps problems) sort() {
+	slices.SortStableFunc(ps, func(a, b problem) int {
+		return cmp.Or(cmp.Compare(a.file, b.file), cmp.Compare(a.line, b.line), cmp.Compare(a.Error(), b.Error()))
+	})
 }

@@ -4,46 +4,49 @@ import (
 	"maps"
 	"slices"
 	"strings"
-
-	"github.com/open-policy-agent/opa/v1/ast"
 )
 
 // Reads reports whether a rule may look at a fact, or at a part of it, by its
 // path in the input, as request.tokens.
 func (p *Policy) Reads(fact string) bool {
-	return slices.ContainsFunc(p.reads, func(path string) bool { return below(path, fact) || below(fact, path) })
+	return slices.ContainsFunc(p.entries(), func(e *entry) bool { return e.reads(fact) })
 }
 
-// below reports whether a path is the other or a part of it.
-func below(path, of string) bool {
-	rest, ok := strings.CutPrefix(path, of)
-	return ok && (of == "" || rest == "" || rest[0] == '.')
+func (e *entry) reads(fact string) bool {
+	return slices.ContainsFunc(e.paths, func(path string) bool { return below(path, fact) || below(fact, path) })
 }
 
-// inputPaths returns the paths of the input that stand anywhere in the modules,
-// up to the first part that is not constant: "" for the whole input. What
-// follows through a variable or a function's argument is part of such a path.
-func inputPaths(modules map[string]*ast.Module) []string {
+// paths returns what of the input is read, up to the first part that is not
+// constant: "" is the whole input.
+func (a *analysis) paths() []string {
 	paths := map[string]bool{}
-	for _, m := range modules {
-		ast.WalkRefs(m, func(r ast.Ref) bool {
-			if r[0].Equal(ast.InputRootDocument) {
-				paths[constantPath(r[1:])] = true
-			}
-			return false
-		})
+	for _, u := range a.uses {
+		paths[strings.Join(known(u.path), ".")] = true
 	}
 	return slices.Sorted(maps.Keys(paths))
 }
 
-func constantPath(parts []*ast.Term) string {
-	var names []string
-	for _, t := range parts {
-		s, ok := t.Value.(ast.String)
-		if !ok {
-			break
+// misplaced finds uses of what an entry point's input does not have: a rule
+// that waits for it would never hold, and its negation always.
+func (a *analysis) misplaced(e *entry, ps *problems) {
+	for _, key := range slices.Sorted(maps.Keys(a.uses)) {
+		u := a.uses[key]
+		have := slices.ContainsFunc(document, func(f fact) bool {
+			names := split(f.path)
+			known := known(u.path)
+			n := min(len(names), len(known))
+			return f.on&e.on != 0 && slices.Equal(names[:n], known[:n])
+		})
+		if !have && len(u.path) > 0 {
+			ps.at(u.place, "input.%s is not there in package %s", strings.Join(u.path, "."), e.name)
 		}
-		names = append(names, string(s))
 	}
-	return strings.Join(names, ".")
+}
+
+// known is a path up to the first part that is not constant.
+func known(path []string) []string {
+	if i := slices.Index(path, anyMember); i >= 0 {
+		return path[:i]
+	}
+	return path
 }

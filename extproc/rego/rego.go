@@ -1,31 +1,28 @@
 // Package rego decides requests by Rego rules, on OPA.
 //
 // [Load] reads a directory of rules, checks all that can be checked before the
-// first request, runs the policy's own tests and prepares one query. The
-// resulting [Policy] never changes; new rules make a new one, and a Load that
-// fails leaves the old one as it was.
+// first request, runs the policy's own tests and prepares one query for each
+// entry point. The resulting [Policy] never changes; new rules make a new one,
+// and a Load that fails leaves the old one as it was.
 //
 // The package knows the rule language, the document that rules see (input) and
-// the effects that they state (deny, route, modify, label, allow), and folds
-// the effects of all rules into one [gateway.Decision]. It does not know how
-// facts are gathered, which targets exist or what is done with a decision.
+// the effects that they state (deny, route, modify and so on), and folds the
+// effects of all rules into one [gateway.Decision]. It does not know how facts
+// are gathered, which targets exist or what is done with a decision.
 // policies/README.md is the same contract for authors of rules.
 package rego
 
 import (
 	"context"
-	"errors"
+	"encoding/json"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
-	"github.com/open-policy-agent/opa/v1/metrics"
-	opa "github.com/open-policy-agent/opa/v1/rego"
-	"github.com/open-policy-agent/opa/v1/topdown"
 
 	"github.com/attache-gateway/attache/extproc/gateway"
-	"github.com/attache-gateway/attache/extproc/llm"
 )
 
 var _ gateway.Policy = (*Policy)(nil)
@@ -38,8 +35,10 @@ const (
 
 // Options say what to load.
 type Options struct {
-	// FS holds the rules (*.rego), their tests (*_test.rego) and data
-	// (data/*.json, *.yaml, *.yml). Hidden files and folders are left out.
+	// FS holds the rules (*.rego), their tests (*_test.rego), rules of teams
+	// (teams/NAME/) and data (data/*.json, *.yaml, *.yml). Hidden files and
+	// folders are left out. Anything that can be seen as a file system can be
+	// a source of rules: a directory, an archive, a bundle.
 	FS fs.FS
 
 	// Default is Allow or Deny. With Deny a request needs an allow rule.
@@ -47,136 +46,213 @@ type Options struct {
 
 	// Deadline bounds one decision. It must be positive.
 	Deadline time.Duration
+
+	// Off names the shipped defaults that are left out, as residency.
+	Off []string
+
+	// Teams are the verbs that each team's own rules may use.
+	Teams map[string][]string
+
+	// Guards are the names of the configured guards, of which rules may ask.
+	Guards []string
+
+	// Builtins are forbidden builtins that rules may use all the same.
+	Builtins []string
+
+	// Coverage is how much of the rules their tests must run, in percent.
+	Coverage int
+
+	// Recent holds inputs of late, which the rules are tried on, and takes those
+	// of the new policy. It may be nil.
+	Recent *Recent
+
+	// Logger may be nil.
+	Logger *slog.Logger
 }
 
 // A Policy is a set of rules in force. It is safe for concurrent use.
 type Policy struct {
-	query    opa.PreparedEvalQuery
-	options  []opa.EvalOption // the same for every evaluation
-	rules    []rule           // effects name a rule by its index
-	reads    []string         // paths of the input
-	sections []section        // what of the input is read
-	closed   bool             // Default is Deny
-	deadline time.Duration
+	request, response, admin *entry // nil: no rules
+
+	cache    *decisions // held about requests; nil: they are not fit for it
+	closed   bool       // Default is Deny
 	revision string
+	warnings []string
+	recent   *Recent
+	log      *slog.Logger
+}
+
+func (p *Policy) entries() (es []*entry) {
+	for _, e := range [...]*entry{p.request, p.response, p.admin} {
+		if e != nil {
+			es = append(es, e)
+		}
+	}
+	return es
 }
 
 // Revision is a short hash of the rules and data in force.
 func (p *Policy) Revision() string { return p.revision }
 
-// Decide evaluates the rules. It returns an error where a rule fails, the
-// deadline or ctx ends, or effects are malformed or contradict each other.
+// Warnings are what is doubtful in the rules but no reason to refuse them, one
+// in a line, as "path:line: …".
+func (p *Policy) Warnings() []string { return p.warnings }
+
+// maxKey bounds the keys of cached decisions, in bytes.
+const maxKey = 4096
+
+// Decide evaluates the rules about a request, or takes the decision about one
+// that is the same to them. It returns an error where a rule fails, the deadline
+// or ctx ends, or effects are malformed or contradict each other.
 func (p *Policy) Decide(ctx context.Context, f *gateway.Facts) (gateway.Decision, error) {
-	effects, err := p.evaluate(ctx, input(p.sections, f))
-	if err != nil {
-		return gateway.Decision{}, fmt.Errorf("rego: %w", err)
+	if !p.cache.on() {
+		return p.decide(ctx, f)
 	}
-	d, err := p.fold(effects)
+	var buffer [512]byte
+	key := p.cache.keyer.key(buffer[:0], f)
+	if len(key) > maxKey {
+		return p.decide(ctx, f)
+	}
+	cached, check := p.cache.get(key)
+	if cached != nil && !check {
+		return *cached, nil
+	}
+	d, err := p.decide(ctx, f)
+	switch {
+	case err != nil:
+		return d, err
+	case cached == nil:
+		p.cache.put(key, &d)
+	case !p.cache.compare(cached, &d):
+		p.log.Error("a cached decision differs from the rules', so decisions are not cached any more", "rules", d.Rules, "cached", cached.Rules, "policy", p.revision)
+	}
+	return d, nil
+}
+
+// decide evaluates the rules about a request.
+func (p *Policy) decide(ctx context.Context, f *gateway.Facts) (gateway.Decision, error) {
+	sum := &fold{}
+	if p.request != nil {
+		var in ast.Value
+		var err error
+		if sum, in, err = p.request.ask(ctx, f); err != nil {
+			return gateway.Decision{}, fmt.Errorf("rego: %w", err)
+		}
+		p.recent.add(p.request, in)
+	}
+	d, err := sum.decision(p.closed)
 	if err != nil {
 		return gateway.Decision{}, fmt.Errorf("rego: %w", err)
 	}
 	return d, nil
 }
 
-// evaluate returns the set of effects. A panic in a builtin is an error.
-func (p *Policy) evaluate(ctx context.Context, in ast.Value) (effects ast.Set, err error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
+// Reviews reports whether there are rules about requests that have ended.
+func (p *Policy) Reviews() bool { return p.response != nil }
+
+// Review evaluates the rules about a request that has ended. It fails as Decide
+// does.
+func (p *Policy) Review(ctx context.Context, f *gateway.Facts) (gateway.Review, error) {
+	if p.response == nil {
+		return gateway.Review{}, nil
 	}
-	defer func() {
-		if r := recover(); r != nil {
-			effects, err = nil, fmt.Errorf("panic in evaluation: %v", r)
+	sum, _, err := p.response.ask(ctx, f)
+	if err == nil {
+		var r gateway.Review
+		if r, err = sum.review(); err == nil {
+			return r, nil
 		}
-	}()
-
-	// Two hooks on one flag cost less than a context with a deadline, and
-	// without a flag of our own OPA starts a goroutine for each evaluation.
-	cancel := topdown.NewCancel()
-	timer := time.AfterFunc(p.deadline, cancel.Cancel)
-	defer timer.Stop()
-	if ctx.Done() != nil {
-		stop := context.AfterFunc(ctx, cancel.Cancel)
-		defer stop()
 	}
-
-	options := make([]opa.EvalOption, 0, 8)
-	options = append(options, p.options...)
-	options = append(options, opa.EvalParsedInput(in), opa.EvalExternalCancel(cancel))
-	rs, err := p.query.Eval(ctx, options...)
-	switch {
-	case topdown.IsCancel(err) && ctx.Err() != nil:
-		return nil, ctx.Err()
-	case topdown.IsCancel(err):
-		return nil, fmt.Errorf("no decision after %v: %w", p.deadline, context.DeadlineExceeded)
-	case err != nil:
-		return nil, err
-	}
-	return effectSet(rs)
+	return gateway.Review{}, fmt.Errorf("rego: %w", err)
 }
 
-func effectSet(rs opa.ResultSet) (ast.Set, error) {
-	if len(rs) == 1 && len(rs[0].Expressions) == 1 {
-		if t, ok := rs[0].Expressions[0].Value.(*ast.Term); ok {
-			if set, ok := t.Value.(ast.Set); ok {
-				return set, nil
-			}
-		}
+// Admit evaluates the rules about a call of the admin API: f has its caller and
+// f.Admin. The denial is nil if no rule denies it. An error denies as well.
+func (p *Policy) Admit(ctx context.Context, f *gateway.Facts) (*gateway.Denial, error) {
+	if p.admin == nil {
+		return nil, nil
 	}
-	return nil, errors.New("evaluation gave no set of effects")
-}
-
-// fold joins the effects to one decision.
-func (p *Policy) fold(effects ast.Set) (gateway.Decision, error) {
-	var f fold
-	for _, e := range effects.Slice() {
-		r, head, err := p.effect(e)
-		if err == nil {
-			err = f.add(r, head)
-		}
-		if err != nil {
-			return gateway.Decision{}, err
-		}
-	}
-	d, err := f.decision()
-	if err == nil && p.closed && !f.allowed && d.Deny == nil {
-		d.Deny = &gateway.Denial{
-			Code:    llm.CodePolicyDenied,
-			Status:  403,
-			Message: "no rule of the policy allows this request",
-		}
-	}
-	return d, err
-}
-
-// effect finds the rule of an element of the set, and its head: decoded when
-// the policy was loaded if it is constant, decoded now if not.
-func (p *Policy) effect(e *ast.Term) (*rule, effect, error) {
-	index, value := e.Value, ast.Value(nil)
-	if a, ok := index.(*ast.Array); ok && a.Len() == 2 {
-		index, value = a.Elem(0).Value, a.Elem(1).Value
-	}
-	n, ok := index.(ast.Number)
-	if !ok {
-		return nil, nil, fmt.Errorf("unknown effect %v", e)
-	}
-	i, ok := n.Int()
-	if !ok || i < 0 || i >= len(p.rules) || (p.rules[i].head == nil) == (value == nil) {
-		return nil, nil, fmt.Errorf("unknown effect %v", e)
-	}
-	r := &p.rules[i]
-	if value == nil {
-		return r, r.head, nil
-	}
-	head, err := r.verb.decode(value, false)
+	sum, _, err := p.admin.ask(ctx, f)
 	if err != nil {
-		return nil, nil, fmt.Errorf("%s: %s: %w", r.place, r.verb.name, err)
+		return nil, fmt.Errorf("rego: %w", err)
 	}
-	return r, head, nil
+	return sum.refusal(false), nil
 }
 
-// term hands the result over as it is, instead of converted to JSON values.
-func term(t *ast.Term, _ *opa.EvalContext) (any, error) { return t, nil }
+// An Evaluation is a decision about a request with all that led to it.
+type Evaluation struct {
+	Decision gateway.Decision
+	Effects  []Effect
+	Input    json.RawMessage // what the rules can see of the request: no more than they read
+	Reads    []string        // the paths of that
+	Key      []byte          // requests with this key get the same decision; nil: they are not cached
+}
 
-func lean() []opa.EvalOption {
-	return []opa.EvalOption{opa.EvalMetrics(metrics.NoOp()), opa.EvalGenerateJSON(term)}
+// An Effect is the head of a rule that holds.
+type Effect struct {
+	Rule  string // its id
+	Place string // file:line
+	Verb  string
+	Head  json.RawMessage
+}
+
+// Evaluate evaluates the rules about a request without the cache, and tells what
+// it saw. What it could find out before an error is in the Evaluation.
+func (p *Policy) Evaluate(ctx context.Context, f *gateway.Facts) (Evaluation, error) {
+	var v Evaluation
+	if p.cache != nil {
+		v.Key = p.cache.keyer.key(nil, f)
+	}
+	if p.request == nil {
+		var err error
+		v.Decision, err = p.decide(ctx, f)
+		return v, err
+	}
+	e := p.request
+	in := e.input.term(f).Value
+	v.Reads = e.paths
+	var err error
+	if v.Input, err = jsonOf(in); err != nil {
+		return v, fmt.Errorf("rego: %w", err)
+	}
+	effects, err := e.evaluate(ctx, in, e.deadline, nil)
+	if err != nil {
+		return v, fmt.Errorf("rego: %w", err)
+	}
+	for _, t := range effects.Slice() {
+		if x, err := e.describe(t); err == nil { // fold says what is wrong
+			v.Effects = append(v.Effects, x)
+		}
+	}
+	sum, err := e.fold(effects)
+	if err == nil {
+		v.Decision, err = sum.decision(p.closed)
+	}
+	if err != nil {
+		return v, fmt.Errorf("rego: %w", err)
+	}
+	return v, nil
+}
+
+func (e *entry) describe(t *ast.Term) (Effect, error) {
+	r, _, err := e.effect(t)
+	if err != nil {
+		return Effect{}, err
+	}
+	value := r.constant
+	if a, ok := t.Value.(*ast.Array); ok {
+		value = a.Elem(1).Value
+	}
+	head, err := jsonOf(value)
+	return Effect{Rule: r.id, Place: r.place, Verb: r.verb.name, Head: head}, err
+}
+
+// jsonOf is a value as JSON. Keys and sets are sorted, so that equal values are
+// equal bytes.
+func jsonOf(v ast.Value) (json.RawMessage, error) {
+	x, err := ast.JSONWithOpt(v, ast.JSONOpt{SortSets: true})
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(x)
 }

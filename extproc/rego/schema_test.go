@@ -30,7 +30,7 @@ func schema(t *testing.T, text []byte) *jsonschema.Schema {
 func TestInputSchema(t *testing.T) {
 	s := schema(t, policies.InputSchema)
 	for name, f := range map[string]*gateway.Facts{"full": facts(), "empty": {}} {
-		doc, err := ast.JSON(input(document, f))
+		doc, err := ast.JSON(whole(onRequest, f))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -45,18 +45,28 @@ func TestInput(t *testing.T) {
 	want := ast.MustParseTerm(`{
 		"request": {
 			"op": "chat", "dialect": "openai", "path": "/v1/chat/completions", "model": "smart", "stream": true,
-			"max_tokens": 2000, "messages": 3, "images": 1, "audios": 2, "files": 4,
-			"tools": {"search": true, "mail": true}, "bytes": 5321, "tokens": {"input": 1200},
+			"max_tokens": 2000, "temperature_milli": 700, "top_p_milli": -1, "format": "text", "messages": 3, "images": 1, "audios": 2, "files": 4,
+			"tools": {"search": true, "mail": true}, "headers": {"x-tenant": "t1"}, "bytes": 5321, "tokens": {"input": 1200},
 		},
-		"caller": {"key": "k1", "org": "acme", "team": "search", "user": "ann", "roles": {"dev": true, "admin": true}, "labels": {"tier": "free"}},
+		"caller": {
+			"key": "k1", "org": "acme", "team": "search", "user": "ann", "roles": {"dev": true, "admin": true}, "labels": {"tier": "free"},
+			"claims": {"groups": ["a", "b"], "level": 3}, "address": "192.0.2.1",
+		},
 		"user": "end-user", "session": "s1", "properties": {"residency": "eu"},
 		"candidates": [
-			{"provider": "openai", "model": "gpt-4o", "tags": {"region": "us"}, "input_price": 2500000000, "output_price": 10000000000},
-			{"provider": "local", "model": "llama3.3", "tags": {}, "input_price": -1, "output_price": -1},
+			{
+				"provider": "openai", "model": "gpt-4o", "region": "us", "tags": {"region": "us"}, "input_price": 2500000000, "output_price": 10000000000,
+				"context": 128000, "max_output": 16000, "state": "closed", "errors_permille": 7, "latency_ms": 900, "first_token_ms": 300, "in_flight": 2, "weight": 5,
+			},
+			{
+				"provider": "local", "model": "llama3.3", "region": "", "tags": {}, "input_price": -1, "output_price": -1,
+				"context": 0, "max_output": 0, "state": "open", "errors_permille": 0, "latency_ms": 0, "first_token_ms": 0, "in_flight": 0, "weight": 0,
+			},
 		],
-		"time": {"unix_ms": 1795267800000, "hour": 13, "weekday": "saturday"},
+		"guards": {"pii": {"action": "redact", "code": "found", "findings": 2, "labels": {"email": true}, "scores": {"risk": 877}}},
+		"time": {"unix_ms": 1795267800000, "minute": 30, "hour": 13, "weekday": "saturday"},
 	}`).Value
-	if got := input(document, facts()); got.Compare(want) != 0 {
+	if got := whole(onRequest, facts()); got.Compare(want) != 0 {
 		t.Errorf("have %v\nwant %v", got, want)
 	}
 }
@@ -78,7 +88,7 @@ func TestEffectsSchema(t *testing.T) {
 	for name, v := range verbs {
 		for _, h := range heads {
 			value := ast.MustParseTerm(h).Value
-			_, err := v.decode(value, false)
+			_, err := v.decode(value, []string{"x", "/max_tokens"}, false)
 			doc, err2 := ast.JSON(value)
 			if err2 != nil {
 				t.Fatal(err2)

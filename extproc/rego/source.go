@@ -22,6 +22,7 @@ const maxSource = 32 << 20
 type source struct {
 	rules, tests, data map[string][]byte
 	size               int64
+	warnings           []string
 }
 
 func readSource(fsys fs.FS) (*source, error) {
@@ -32,13 +33,23 @@ func readSource(fsys fs.FS) (*source, error) {
 			return err
 		case hidden(name) && d.IsDir():
 			return fs.SkipDir
-		case hidden(name) || d.IsDir():
+		case hidden(name):
+			return nil
+		case d.IsDir() && slices.Contains(unread, name):
+			return fs.SkipDir
+		case d.IsDir() && name == "attache":
+			s.warnings = append(s.warnings, "attache: left out; the program has these rules built in")
+			return fs.SkipDir
+		case d.IsDir():
 			return nil
 		}
 		return s.read(fsys, name)
 	})
 	return s, err
 }
+
+// unread are folders of the shipped policies that are no rules in force.
+var unread = []string{"cookbook", "schema"}
 
 // hidden leaves out what a Kubernetes volume keeps under ..data: the same files
 // once more.
@@ -123,10 +134,10 @@ func readData(name string, b []byte) (map[string]any, error) {
 }
 
 // revision is the first 48 bits of a SHA-256 over all that decides.
-func (s *source) revision(preset string) string {
+func (s *source) revision(o *Options, shipped map[string][]byte) string {
 	h := sha256.New()
-	fmt.Fprintf(h, "default %s\n", preset)
-	for _, files := range []map[string][]byte{s.rules, s.data} {
+	fmt.Fprintf(h, "default %s\n", o.Default)
+	for _, files := range []map[string][]byte{s.rules, s.data, shipped} {
 		for _, name := range slices.Sorted(maps.Keys(files)) {
 			fmt.Fprintf(h, "%q %d\n", name, len(files[name]))
 			h.Write(files[name])

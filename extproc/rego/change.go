@@ -1,0 +1,146 @@
+package rego
+
+import (
+	"bytes"
+	"cmp"
+	"maps"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/attache-gateway/attache/extproc/gateway"
+)
+
+// A change is what one rule, or all so far, want of a field of the request.
+type change struct {
+	path   string
+	max    *int64
+	value  []byte // JSON
+	remove bool
+}
+
+// One segment, for the fields of the canonical request lie side by side.
+var pathPattern = regexp.MustCompile(`^/[a-z0-9_]{1,64}$`)
+
+func readModify(h *head) effect {
+	if h.count("path") == 0 || h.count("max", "value", "op") != 1 {
+		h.fail("want path and one of max, value and op")
+	}
+	path, ok := h.text("path")
+	if ok && !pathPattern.MatchString(path) {
+		h.fail("path: want the JSON pointer of a field, such as /max_tokens, have %q", path)
+	}
+	c := &change{path: strings.TrimPrefix(path, "/"), value: h.json("value")}
+	if most, ok := h.integer("max", 1, maxInteger); ok {
+		c.max = &most
+	}
+	_, c.remove = h.oneOf("op", removal)
+	return c
+}
+
+// removal is all that op can be.
+var removal = []string{"remove"}
+
+func (c *change) add(f *fold, _ *rule) error {
+	if f.changes == nil {
+		f.changes = make(map[string]change)
+	}
+	sum := f.changes[c.path]
+	sum.path = c.path
+	sum.remove = sum.remove || c.remove
+	if c.max != nil && (sum.max == nil || *c.max < *sum.max) {
+		sum.max = c.max
+	}
+	if c.value != nil {
+		if sum.value != nil && !bytes.Equal(sum.value, c.value) {
+			return contradiction("/%s: value contradicts that of another rule", c.path)
+		}
+		sum.value = c.value
+	}
+	f.changes[c.path] = sum
+	return nil
+}
+
+// modification is the sum of all changes to a field. A value that has to stay
+// below a maximum is cut to it.
+func (c *change) modification() (gateway.Modification, error) {
+	m := gateway.Modification{Path: c.path, Value: bytes.Clone(c.value), Remove: c.remove}
+	switch {
+	case c.remove && (c.value != nil || c.max != nil):
+		return m, contradiction("modify: /%s: one rule removes it, another sets or limits it", c.path)
+	case c.max == nil:
+		return m, nil
+	case c.value == nil:
+		most := *c.max
+		m.Max = &most
+		return m, nil
+	}
+	n, err := strconv.ParseInt(string(c.value), 10, 64)
+	if err != nil {
+		return m, contradiction("modify: /%s: one rule limits it, another sets it to what is not an integer", c.path)
+	}
+	m.Value = strconv.AppendInt(nil, min(n, *c.max), 10)
+	return m, nil
+}
+
+// A headerEffect sets or removes one header.
+type headerEffect gateway.HeaderChange
+
+type headerName struct {
+	response bool
+	name     string
+}
+
+func readHeader(h *head) effect {
+	if h.count("name") == 0 || h.count("value", "op") != 1 {
+		h.fail("want name and one of value and op")
+	}
+	e := headerEffect{}
+	on, _ := h.oneOf("on", []string{"request", "response"})
+	e.Response = on == "response"
+	name, ok := h.text("name")
+	if ok && !gateway.HeaderChangeable(name) {
+		h.fail("name: %q is not a header that a policy may change", name)
+	}
+	e.Name = name
+	_, e.Remove = h.oneOf("op", removal)
+	value, ok := h.text("value")
+	if ok && strings.ContainsFunc(value, func(r rune) bool { return r < ' ' || r > '~' }) {
+		h.fail("value: want printable ASCII")
+	}
+	e.Value = value
+	return e
+}
+
+func (e headerEffect) add(f *fold, _ *rule) error {
+	if f.headers == nil {
+		f.headers = make(map[headerName]*gateway.HeaderChange)
+	}
+	c := gateway.HeaderChange(e)
+	at := headerName{e.Response, e.Name}
+	if have := f.headers[at]; have != nil && *have != c {
+		return contradiction("%s: another rule wants another value or removes it", e.Name)
+	}
+	f.headers[at] = &c
+	return nil
+}
+
+func headerChanges(all map[headerName]*gateway.HeaderChange) (cs []gateway.HeaderChange) {
+	for _, at := range slices.SortedFunc(maps.Keys(all), func(a, b headerName) int {
+		return cmp.Or(cmp.Compare(a.name, b.name), compareTruth(a.response, b.response))
+	}) {
+		cs = append(cs, *all[at])
+	}
+	return cs
+}
+
+func compareTruth(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case b:
+		return -1
+	}
+	return 1
+}

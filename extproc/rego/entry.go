@@ -1,0 +1,185 @@
+package rego
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/metrics"
+	opa "github.com/open-policy-agent/opa/v1/rego"
+	"github.com/open-policy-agent/opa/v1/topdown"
+
+	"github.com/attache-gateway/attache/extproc/gateway"
+)
+
+// An entry is a package that the gateway asks, ready to run.
+type entry struct {
+	name      string // attache.request
+	on        int
+	rules     []rule // effects name a rule by its index
+	query     opa.PreparedEvalQuery
+	options   []opa.EvalOption // the same for every evaluation
+	guards    []string         // of the configuration
+	deadline  time.Duration
+	paths     []string     // of the input that rules read
+	input     *node        // what of the document that is
+	diagnosed atomic.Int64 // when a slow rule was last looked for, Unix nanoseconds
+}
+
+// packages are the entry points' packages.
+var packages = map[int]string{onRequest: "attache.request", onResponse: "attache.response", onAdmin: "attache.admin"}
+
+// evaluate returns the set of effects. A panic in a builtin is an error. The
+// tracer may be nil.
+func (e *entry) evaluate(ctx context.Context, in ast.Value, limit time.Duration, tracer topdown.QueryTracer) (effects ast.Set, err error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			effects, err = nil, fmt.Errorf("panic in evaluation: %v", r)
+		}
+	}()
+
+	// Two hooks on one flag cost less than a context with a deadline, and
+	// without a flag of our own OPA starts a goroutine for each evaluation.
+	cancel := topdown.NewCancel()
+	timer := time.AfterFunc(limit, cancel.Cancel)
+	defer timer.Stop()
+	if ctx.Done() != nil {
+		stop := context.AfterFunc(ctx, cancel.Cancel)
+		defer stop()
+	}
+
+	options := make([]opa.EvalOption, 0, 8)
+	options = append(options, e.options...)
+	options = append(options, opa.EvalParsedInput(in), opa.EvalExternalCancel(cancel))
+	if tracer != nil {
+		options = append(options, opa.EvalQueryTracer(tracer))
+	}
+	rs, err := e.query.Eval(ctx, options...)
+	switch {
+	case topdown.IsCancel(err) && ctx.Err() != nil:
+		return nil, ctx.Err()
+	case topdown.IsCancel(err):
+		return nil, fmt.Errorf("no decision after %v: %w", limit, context.DeadlineExceeded)
+	case err != nil:
+		return nil, err
+	}
+	return effectSet(rs)
+}
+
+func effectSet(rs opa.ResultSet) (ast.Set, error) {
+	if len(rs) == 1 && len(rs[0].Expressions) == 1 {
+		if t, ok := rs[0].Expressions[0].Value.(*ast.Term); ok {
+			if set, ok := t.Value.(ast.Set); ok {
+				return set, nil
+			}
+		}
+	}
+	return nil, errors.New("evaluation gave no set of effects")
+}
+
+// ask evaluates the rules about the facts and joins their effects.
+func (e *entry) ask(ctx context.Context, f *gateway.Facts) (*fold, ast.Value, error) {
+	in := e.input.term(f).Value
+	effects, err := e.evaluate(ctx, in, e.deadline, nil)
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = e.diagnose(ctx, in, err)
+	}
+	if err != nil {
+		return nil, in, err
+	}
+	sum, err := e.fold(effects)
+	return sum, in, err
+}
+
+func (e *entry) fold(effects ast.Set) (*fold, error) {
+	f := &fold{}
+	for _, t := range effects.Slice() {
+		r, head, err := e.effect(t)
+		if err == nil {
+			err = f.add(r, head)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return f, nil
+}
+
+// effect finds the rule of an element of the set, and its head: decoded when
+// the policy was loaded if it is constant, decoded now if not.
+func (e *entry) effect(t *ast.Term) (*rule, effect, error) {
+	index, value := t.Value, ast.Value(nil)
+	if a, ok := index.(*ast.Array); ok && a.Len() == 2 {
+		index, value = a.Elem(0).Value, a.Elem(1).Value
+	}
+	n, ok := index.(ast.Number)
+	if !ok {
+		return nil, nil, fmt.Errorf("unknown effect %v", t)
+	}
+	i, ok := n.Int()
+	if !ok || i < 0 || i >= len(e.rules) || (e.rules[i].head == nil) == (value == nil) {
+		return nil, nil, fmt.Errorf("unknown effect %v", t)
+	}
+	r := &e.rules[i]
+	if value == nil {
+		return r, r.head, nil
+	}
+	head, err := r.verb.decode(value, e.guards, false)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%s: %s: %w", r.place, r.verb.name, err)
+	}
+	return r, head, nil
+}
+
+// The time that a search for a slow rule takes at most, and between two.
+const (
+	diagnoseTime  = 100 * time.Millisecond
+	diagnoseEvery = int64(time.Minute)
+)
+
+// diagnose evaluates once more to find the rule that took too
+// long, and adds it to the error. It does so once a minute at most, since it
+// costs as much as what it looks for.
+func (e *entry) diagnose(ctx context.Context, in ast.Value, cause error) error {
+	now, last := time.Now().UnixNano(), e.diagnosed.Load()
+	if now-last < diagnoseEvery || !e.diagnosed.CompareAndSwap(last, now) {
+		return cause
+	}
+	var t ruleTracer
+	if _, err := e.evaluate(context.WithoutCancel(ctx), in, min(e.deadline, diagnoseTime), &t); err == nil || t.last == nil {
+		return cause
+	}
+	at := place(t.last.Location)
+	i := slices.IndexFunc(e.rules, func(r rule) bool { return r.place == at })
+	if i >= 0 && e.rules[i].id != at {
+		at += " (" + e.rules[i].id + ")"
+	}
+	return fmt.Errorf("%s: %w", at, cause)
+}
+
+// A ruleTracer remembers the rule that was entered last.
+type ruleTracer struct{ last *ast.Rule }
+
+func (*ruleTracer) Enabled() bool { return true }
+
+func (*ruleTracer) Config() topdown.TraceConfig { return topdown.TraceConfig{} }
+
+func (t *ruleTracer) TraceEvent(e topdown.Event) {
+	if r, ok := e.Node.(*ast.Rule); ok && e.Op == topdown.EnterOp {
+		t.last = r
+	}
+}
+
+// term hands the result over as it is, instead of converted to JSON values.
+func term(t *ast.Term, _ *opa.EvalContext) (any, error) { return t, nil }
+
+func lean() []opa.EvalOption {
+	return []opa.EvalOption{opa.EvalMetrics(metrics.NoOp()), opa.EvalGenerateJSON(term)}
+}

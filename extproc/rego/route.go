@@ -1,0 +1,190 @@
+package rego
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+
+	"github.com/attache-gateway/attache/extproc/gateway"
+)
+
+// A routing says where requests go. All that is required of a tag must hold at
+// once, any of what is excluded is enough; timeouts take the minimum, weights of
+// the same preference add up, and there can be one chain, split and pick only.
+type routing struct {
+	require, exclude    []gateway.Condition
+	chain               []string
+	timeout, firstToken int64 // ms; 0: not said
+	prefer              string
+	weight              int64
+	split               *gateway.Split
+	pick                string
+}
+
+// What can be preferred besides a tag, how targets can be picked, and what a
+// split keeps together.
+var (
+	preferable = []string{"price", "latency", "first_token", "load", "errors", "order"}
+	picks      = []string{"ordered", "weighted", "cheapest", "fastest", "least_busy"}
+	splitters  = []string{"user", "session", "key", "request"}
+)
+
+const (
+	maxWeight = 1_000_000
+	maxShares = 8
+)
+
+func readRoute(h *head) effect {
+	if h.object.Len() == 0 {
+		h.fail("want at least one field")
+	}
+	r := &routing{
+		require: h.conditions("require"),
+		exclude: h.conditions("exclude"),
+		chain:   h.list("chain", maxChain),
+		split:   h.split(),
+		weight:  1,
+	}
+	r.timeout, _ = h.integer("timeout_ms", 1, maxInteger)
+	r.firstToken, _ = h.integer("first_token_ms", 1, maxInteger)
+	r.pick, _ = h.oneOf("pick", picks)
+	if prefer, ok := h.text("prefer"); ok {
+		tag, value, isTag := strings.Cut(prefer, "=")
+		if !slices.Contains(preferable, prefer) && (!isTag || tag == "" || value == "") {
+			h.fail("prefer: want one of %s, or a tag as name=value, have %q", strings.Join(preferable, ", "), prefer)
+		}
+		r.prefer = prefer
+	}
+	if weight, ok := h.integer("weight", 1, maxWeight); ok {
+		r.weight = weight
+	}
+	if h.count("weight") == 1 && h.count("prefer") == 0 {
+		h.fail("weight: belongs to prefer, which is missing")
+	}
+	return r
+}
+
+// split reads {"by": "user", "shares": {"provider/model": 9, …}}.
+func (h *head) split() *gateway.Split {
+	v := h.value("split")
+	if v == nil {
+		return nil
+	}
+	o, ok := v.(ast.Object)
+	if !ok {
+		h.fail("split: want an object, have %s", ast.ValueName(v))
+		return nil
+	}
+	inner := &head{object: o}
+	inner.checkKeys([]string{"by", "shares"})
+	by, ok := inner.oneOf("by", splitters)
+	shares, ok2 := inner.value("shares").(ast.Object)
+	switch {
+	case inner.err != nil:
+		h.fail("split: %w", inner.err)
+	case !ok || !ok2:
+		h.fail("split: want by and shares, an object")
+	case shares.Len() == 0 || shares.Len() > maxShares:
+		h.fail("split: shares: want 1 to %d members, have %d", maxShares, shares.Len())
+	default:
+		return &gateway.Split{By: by, Shares: h.shares(shares)}
+	}
+	return nil
+}
+
+func (h *head) shares(o ast.Object) (shares []gateway.Share) {
+	o.Foreach(func(k, v *ast.Term) {
+		target, ok := k.Value.(ast.String)
+		if !ok || target == "" || len(target) > maxText {
+			h.fail("split: shares: want a target's name of 1 to %d bytes, have %s", maxText, k)
+		}
+		weight, ok := int64(0), false
+		if n, isNumber := v.Value.(ast.Number); isNumber {
+			weight, ok = n.Int64()
+		}
+		if !ok || weight < 1 || weight > maxWeight {
+			h.fail("split: shares: %s: want an integer from 1 to %d, have %s", k, maxWeight, v)
+		}
+		shares = append(shares, gateway.Share{Target: string(target), Weight: weight})
+	})
+	slices.SortFunc(shares, func(a, b gateway.Share) int { return cmp.Compare(a.Target, b.Target) })
+	return shares
+}
+
+func (r *routing) add(f *fold, _ *rule) error {
+	for _, c := range r.require {
+		f.requires(c)
+	}
+	for _, c := range r.exclude {
+		f.excludes(c)
+	}
+	f.timeout = least(f.timeout, r.timeout)
+	f.firstToken = least(f.firstToken, r.firstToken)
+	if r.prefer != "" {
+		if f.prefer == nil {
+			f.prefer = make(map[string]int64)
+		}
+		f.prefer[r.prefer] += r.weight
+	}
+	switch {
+	case r.chain != nil && f.chain != nil && !slices.Equal(f.chain, r.chain):
+		return contradiction("chain %q contradicts chain %q of another rule", r.chain, f.chain)
+	case r.split != nil && f.split != nil && !reflect.DeepEqual(f.split, r.split):
+		return contradiction("split contradicts that of another rule")
+	case r.pick != "" && f.pick != "" && f.pick != r.pick:
+		return contradiction("pick %q contradicts pick %q of another rule", r.pick, f.pick)
+	}
+	if r.chain != nil {
+		f.chain = slices.Clone(r.chain)
+	}
+	if r.split != nil {
+		f.split = r.split
+	}
+	f.pick = cmp.Or(r.pick, f.pick)
+	return nil
+}
+
+// A contradictory error says that two rules cannot both be followed.
+type contradictory struct{ error }
+
+func contradiction(format string, args ...any) error {
+	return contradictory{fmt.Errorf(format, args...)}
+}
+
+func (f *fold) requires(c gateway.Condition) {
+	if f.require == nil {
+		f.require = make(map[string][]string)
+	}
+	values := slices.Clone(c.Values)
+	if have, ok := f.require[c.Name]; ok {
+		values = slices.DeleteFunc(values, func(v string) bool { return !slices.Contains(have, v) })
+	}
+	f.require[c.Name] = values
+}
+
+func (f *fold) excludes(c gateway.Condition) {
+	if f.exclude == nil {
+		f.exclude = make(map[string][]string)
+	}
+	f.exclude[c.Name] = unique(append(f.exclude[c.Name], c.Values...), cmp.Compare[string])
+}
+
+// conditions are in the order of their names.
+func conditions(values map[string][]string) (cs []gateway.Condition) {
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		cs = append(cs, gateway.Condition{Name: name, Values: values[name]})
+	}
+	return cs
+}
+
+func preferences(weights map[string]int64) (ps []gateway.Preference) {
+	for _, by := range slices.Sorted(maps.Keys(weights)) {
+		ps = append(ps, gateway.Preference{By: by, Weight: weights[by]})
+	}
+	return ps
+}

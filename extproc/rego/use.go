@@ -1,0 +1,239 @@
+package rego
+
+import (
+	"cmp"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+
+	"github.com/attache-gateway/attache/extproc/gateway"
+)
+
+// A guardUse asks for a guard that the configuration has.
+type guardUse string
+
+func readGuard(h *head) effect {
+	if h.count("name") == 0 {
+		h.fail("want name")
+	}
+	h.oneOf("on", []string{"input"})
+	name, ok := h.text("name")
+	if ok && !slices.Contains(h.guards, name) {
+		h.fail("name: there is no guard %q in the configuration", name)
+	}
+	return guardUse(name)
+}
+
+func (g guardUse) add(f *fold, _ *rule) error {
+	f.guards = append(f.guards, string(g))
+	return nil
+}
+
+// A limitUse bounds what requests use. Of those for the same window of the same
+// thing the smallest counts.
+type limitUse gateway.Limit
+
+type limitName struct {
+	per    string
+	window int64
+}
+
+var perPattern = regexp.MustCompile(`^(key|team|org|user|model|provider|session|property\.[a-z0-9_-]{1,64})$`)
+
+func readLimit(h *head) effect {
+	if h.count("per") == 0 || h.count("requests", "tokens", "cost_nano", "concurrent") == 0 {
+		h.fail("want per and at least one of requests, tokens, cost_nano and concurrent")
+	}
+	if windowed := h.count("requests", "tokens", "cost_nano") > 0; windowed != (h.count("window_s") == 1) {
+		h.fail("want window_s with requests, tokens or cost_nano, and only with them")
+	}
+	l := limitUse{Requests: -1, Tokens: -1, CostNano: -1, Concurrent: -1}
+	per, ok := h.text("per")
+	if ok && !perPattern.MatchString(per) {
+		h.fail("per: want key, team, org, user, model, provider, session or property.NAME, have %q", per)
+	}
+	l.Per = per
+	l.WindowS, _ = h.integer("window_s", 1, maxInteger)
+	for name, to := range map[string]*int64{"requests": &l.Requests, "tokens": &l.Tokens, "cost_nano": &l.CostNano, "concurrent": &l.Concurrent} {
+		if n, ok := h.integer(name, 0, maxInteger); ok {
+			*to = n
+		}
+	}
+	return l
+}
+
+func (l limitUse) add(f *fold, _ *rule) error {
+	if f.limits == nil {
+		f.limits = make(map[limitName]gateway.Limit)
+	}
+	at := limitName{l.Per, l.WindowS}
+	sum, ok := f.limits[at]
+	if !ok {
+		f.limits[at] = gateway.Limit(l)
+		return nil
+	}
+	sum.Requests = tighter(sum.Requests, l.Requests)
+	sum.Tokens = tighter(sum.Tokens, l.Tokens)
+	sum.CostNano = tighter(sum.CostNano, l.CostNano)
+	sum.Concurrent = tighter(sum.Concurrent, l.Concurrent)
+	f.limits[at] = sum
+	return nil
+}
+
+// tighter is the smaller of two limits, where -1 is none.
+func tighter(a, b int64) int64 {
+	if a < 0 || b >= 0 && b < a {
+		return b
+	}
+	return a
+}
+
+func limits(all map[limitName]gateway.Limit) (ls []gateway.Limit) {
+	for _, at := range slices.SortedFunc(maps.Keys(all), func(a, b limitName) int {
+		return cmp.Or(cmp.Compare(a.per, b.per), cmp.Compare(a.window, b.window))
+	}) {
+		ls = append(ls, all[at])
+	}
+	return ls
+}
+
+// A cacheUse says how the cache of responses is used. The most restrictive of
+// all rules counts, field by field.
+type cacheUse gateway.CacheUse
+
+// The modes and scopes, from the most restrictive to the least.
+var (
+	cacheModes  = []string{"off", "exact", "semantic"}
+	cacheScopes = []string{"key", "user", "team", "org"}
+)
+
+func readCache(h *head) effect {
+	if h.count("mode") == 0 {
+		h.fail("want mode")
+	}
+	c := cacheUse{}
+	c.Mode, _ = h.oneOf("mode", cacheModes)
+	c.TTLS, _ = h.integer("ttl_s", 1, maxInteger)
+	c.Scope, _ = h.oneOf("scope", cacheScopes)
+	return c
+}
+
+func (c cacheUse) add(f *fold, _ *rule) error {
+	sum := gateway.CacheUse(c)
+	if f.cache != nil {
+		sum.Mode = earlier(cacheModes, f.cache.Mode, c.Mode)
+		sum.Scope = earlier(cacheScopes, f.cache.Scope, c.Scope)
+		sum.TTLS = least(f.cache.TTLS, c.TTLS)
+	}
+	f.cache = &sum
+	return nil
+}
+
+// earlier is the one of two names that stands first in a list. An empty one
+// says nothing.
+func earlier(list []string, a, b string) string {
+	if a == "" || b != "" && slices.Index(list, b) < slices.Index(list, a) {
+		return b
+	}
+	return a
+}
+
+// A logUse says what is logged: the least that any rule says, without what any
+// of them takes out.
+type logUse gateway.LogUse
+
+var logLevels = []string{gateway.LogNone, gateway.LogMeta, gateway.LogFull}
+
+func readLog(h *head) effect {
+	if h.object.Len() == 0 {
+		h.fail("want at least one field")
+	}
+	l := logUse{}
+	l.Level, _ = h.oneOf("level", logLevels)
+	switch v := h.value("redact").(type) {
+	case nil:
+	case ast.String:
+		l.Redact = []string{string(v)}
+	default:
+		l.Redact = h.strings("redact", v, maxTags)
+	}
+	for _, p := range l.Redact {
+		if !inDocument(p) {
+			h.fail("redact: want the JSON pointer of a field of the input, such as /properties/email, have %.100q", p)
+		}
+	}
+	return l
+}
+
+// inDocument reports whether a JSON pointer is that of a fact, of a member of
+// one, or of facts.
+func inDocument(pointer string) bool {
+	rest, ok := strings.CutPrefix(pointer, "/")
+	if !ok {
+		return false
+	}
+	path := strings.Split(rest, "/")
+	if f, rest, ok := factAt(path); ok {
+		switch f.form.(type) {
+		case textOf, numberOf, truthOf:
+			return len(rest) == 0
+		}
+		return true
+	}
+	return slices.ContainsFunc(factPaths, func(names []string) bool {
+		return len(names) > len(path) && slices.Equal(names[:len(path)], path)
+	})
+}
+
+func (l logUse) add(f *fold, _ *rule) error {
+	f.log.Level = earlier(logLevels, f.log.Level, l.Level)
+	f.log.Redact = append(f.log.Redact, l.Redact...)
+	return nil
+}
+
+// Labels are for the record. Of two rules that give one different values, the
+// one with the higher priority in its METADATA speaks.
+type labels map[string]string
+
+// A label is the value of the highest priority so far.
+type label struct {
+	value    string
+	priority int64
+	place    string // of the rule
+	disputed bool   // by a rule of the same priority
+}
+
+func readLabel(h *head) effect { return labels(h.texts("", h.object)) }
+
+func (l labels) add(f *fold, r *rule) error {
+	if f.labels == nil {
+		f.labels = make(map[string]label, len(l))
+	}
+	for k, v := range l {
+		have, ok := f.labels[k]
+		switch {
+		case !ok || r.priority > have.priority:
+			f.labels[k] = label{value: v, priority: r.priority, place: r.place}
+		case r.priority == have.priority && v != have.value:
+			f.labels[k] = label{value: v, priority: r.priority, place: max(have.place, r.place), disputed: true}
+		}
+	}
+	return nil
+}
+
+func labelTexts(all map[string]label) (map[string]string, error) {
+	if all == nil {
+		return nil, nil
+	}
+	texts := make(map[string]string, len(all))
+	for _, k := range slices.Sorted(maps.Keys(all)) {
+		if l := all[k]; l.disputed {
+			return nil, contradiction("%s: label: %q: value contradicts that of another rule", l.place, k)
+		}
+		texts[k] = all[k].value
+	}
+	return texts, nil
+}
