@@ -50,13 +50,14 @@ const (
 
 // Options configure one provider.
 type Options struct {
-	Name       string                // said in answers; default "mock"
-	Dialect    Dialect               // default All
-	Listen     string                // host:port; default "127.0.0.1:0"
-	Behaviour  Behaviour             // of every request that does not say otherwise
-	Recordings map[string]*Recording // by the name Behaviour.Replay uses
-	Log        int                   // requests kept in the log, body included; default 64
-	Bench      bool                  // no log, and bodies are not checked to be valid JSON
+	Name       string                                   // said in answers; default "mock"
+	Dialect    Dialect                                  // default All
+	Listen     string                                   // host:port; default "127.0.0.1:0"
+	Behaviour  Behaviour                                // of every request that does not say otherwise
+	Recordings map[string]*Recording                    // by the name Behaviour.Replay uses
+	Log        int                                      // requests kept in the log, body included; default 64
+	Auth       func(r *http.Request, body []byte) error // of every request; what it returns is answered with 403
+	Bench      bool                                     // no log, and bodies are not checked to be valid JSON
 }
 
 // Server is one running provider.
@@ -179,6 +180,11 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, body []byte) (in
 	f := scan(body)
 	if c := callOf(r); c.model != "" {
 		f.model, f.stream = c.model, c.stream
+	}
+	if s.options.Auth != nil {
+		if err := s.options.Auth(r, body); err != nil {
+			return deliver(w, r, errorReply(callOf(r).dialect, http.StatusForbidden, err.Error(), 0), Behaviour{})
+		}
 	}
 	b, err := s.behaviour(f.model, r.Header)
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials/ec2rolecreds"
 
@@ -40,8 +42,8 @@ const (
 
 func (AWS) names() []string { return []string{bearer, amzDate, amzHash, amzToken} }
 
-func (a AWS) fetch(ctx context.Context, client *http.Client) (grant, error) {
-	c, err := a.load(ctx, client)
+func (a AWS) fetch(ctx context.Context, _ *http.Client) (grant, error) {
+	c, err := a.load(ctx)
 	if err != nil {
 		return grant{}, err
 	}
@@ -57,7 +59,11 @@ func (a AWS) fetch(ctx context.Context, client *http.Client) (grant, error) {
 }
 
 // load finds credentials anew, so that rotated files are seen.
-func (a AWS) load(ctx context.Context, client *http.Client) (aws.Config, error) {
+func (a AWS) load(ctx context.Context) (aws.Config, error) {
+	// The SDK's own kind of client, since no other takes AWS_CA_BUNDLE.
+	client := awshttp.NewBuildableClient().
+		WithDialerOptions(func(d *net.Dialer) { d.Timeout = dialTime }).
+		WithTransportOptions(func(t *http.Transport) { t.DisableKeepAlives = true })
 	options := []func(*config.LoadOptions) error{config.WithRegion(a.Region), config.WithHTTPClient(client)}
 	profile := a.Profile
 	if a.File != "" {
@@ -110,7 +116,7 @@ func (a AWS) signer(with aws.Credentials, now func() time.Time) signer {
 
 // Look finds the place where credentials would come from.
 func (a AWS) Look(ctx context.Context) (string, error) {
-	c, err := a.load(ctx, newClient())
+	c, err := a.load(ctx)
 	if err != nil {
 		return "", plain(err)
 	}

@@ -29,11 +29,14 @@ func NewSet(log *slog.Logger) *Set {
 	return &Set{log: log, client: newClient(), now: time.Now, ctx: ctx, cancel: cancel}
 }
 
+// dialTime bounds how long it takes to reach a server.
+const dialTime = 5 * time.Second
+
 // newClient returns a client that leaves no connections behind: there are hours
 // between two calls.
 func newClient() *http.Client {
 	t := http.DefaultTransport.(*http.Transport).Clone()
-	t.DialContext = (&net.Dialer{Timeout: 5 * time.Second}).DialContext
+	t.DialContext = (&net.Dialer{Timeout: dialTime}).DialContext
 	t.DisableKeepAlives = true
 	return &http.Client{Transport: t, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 }
