@@ -1,4 +1,5 @@
-# The commands of this repository. They need Go, Python 3 with pip, and curl.
+# The commands of this repository. They need Go, Python 3 with pip, and curl;
+# without Node 20 and npm, the tests with Node's SDKs are left out.
 # What they install goes to .cache; examples and `make run` write below run.
 
 ENVOY_RUN   := 1.40.0
@@ -65,11 +66,21 @@ envoy: $(ENVOY_TESTS:%=.cache/envoy-%/envoy)
 .cache/envoy-%/envoy:
 	envoy/install.sh $*
 
-# The official Python SDKs, for tests: .cache/sdk/bin/python imports them.
-sdk: .cache/sdk/ready
+# The official SDKs, for tests: of Python, Go, and Node where there is one (20
+# or newer, with npm).
+sdk: .cache/sdk/ready .cache/sdk-node/ready .cache/sdk-go/clients
 
 .cache/sdk/ready: extproc/testdata/sdk/requirements.txt
 	rm -rf .cache/sdk
 	python3 -m venv --without-pip .cache/sdk
 	python3 -m pip --python .cache/sdk/bin/python install --quiet --disable-pip-version-check -r $<
 	touch $@
+
+.cache/sdk-node/ready: extproc/testdata/sdk/node/package.json extproc/testdata/sdk/node/package-lock.json
+	@mkdir -p $(@D)
+	@if command -v npm >/dev/null; \
+	then cp $^ $(@D) && cd $(@D) && npm ci --no-audit --no-fund --ignore-scripts --loglevel error && touch $(@F); \
+	else echo "sdk: the Node SDKs are left out, Node with npm is not here"; fi
+
+.cache/sdk-go/clients: $(wildcard extproc/testdata/sdk/go/*)
+	go build -C extproc/testdata/sdk/go -o $(CURDIR)/$@ .

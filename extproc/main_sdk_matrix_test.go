@@ -58,7 +58,7 @@ var matrixClients = []matrixClient{
 	{"python-openai-responses", python("openai_responses.py"), map[string]string{"count": "the gateway does not serve /v1/responses/input_tokens"}},
 	{"python-anthropic", python("anthropic_messages.py"), nil},
 	{"python-google-genai", python("google_genai.py"), nil},
-	{"python-boto3", python("boto3_converse.py"), map[string]string{"count": "the gateway does not serve /model/MODEL/count-tokens"}},
+	{"python-boto3", python("boto3_converse.py"), nil},
 	{"python-mistralai", python("mistral_chat.py"), map[string]string{
 		"count":          "the API has none",
 		"streamed_tools": "the package wants a call in one piece, as Mistral sends it; in OpenAI's format its arguments come in pieces",
@@ -72,6 +72,10 @@ var matrixClients = []matrixClient{
 	{"node-ai-anthropic", node("vercel_ai.js", "anthropic"), noCountInAI},
 	{"node-ai-google", node("vercel_ai.js", "google"), noCountInAI},
 	{"node-ai-amazon-bedrock", node("vercel_ai.js", "bedrock"), noCountInAI},
+	{"go-openai-chat", []string{"go", "openai-chat"}, map[string]string{"count": "the API has none"}},
+	{"go-openai-responses", []string{"go", "openai-responses"}, map[string]string{"count": "the gateway does not serve /v1/responses/input_tokens"}},
+	{"go-anthropic", []string{"go", "anthropic"}, nil},
+	{"go-google-genai", []string{"go", "google-genai"}, nil},
 }
 
 var noCountInAI = map[string]string{"count": "the package counts no tokens"}

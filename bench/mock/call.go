@@ -41,6 +41,7 @@ var methods = map[string]call{
 	":batchEmbedContents":    {dialect: Gemini, op: opEmbed},
 	"/converse":              {dialect: Bedrock, op: opChat},
 	"/converse-stream":       {dialect: Bedrock, op: opChat, stream: true},
+	"/count-tokens":          {dialect: Bedrock, op: opCount},
 }
 
 // callOf reads a request's method and path. Of an unknown one it still tells

@@ -205,6 +205,9 @@ func TestSchemasAreObeyed(t *testing.T) {
 
 func TestNewerCountAndEmbeddings(t *testing.T) {
 	s := start(t, Options{})
+	if got := read(t, s.URL()+"/model/m/count-tokens", `{"input":{"converse":{"messages":[]}}}`); got != `{"inputTokens":8}` {
+		t.Errorf("count-tokens: %s", got)
+	}
 	for path, want := range map[string]string{
 		"countTokens":        `{"totalTokens":1,`,
 		"embedContent":       `{"embedding":{"values":[`,

@@ -97,10 +97,14 @@ func (s *Server) reply(r *http.Request, body []byte, f facts, b Behaviour) reply
 
 // counted answers how many tokens a request has.
 func counted(d Dialect, n int) reply {
-	if d == Gemini {
-		return unary(typeJSON, fmt.Appendf(nil, `{"totalTokens":%d,"promptTokensDetails":[{"modality":"TEXT","tokenCount":%[1]d}]}`, n))
+	format := `{"input_tokens":%d}`
+	switch d {
+	case Gemini:
+		format = `{"totalTokens":%d,"promptTokensDetails":[{"modality":"TEXT","tokenCount":%[1]d}]}`
+	case Bedrock:
+		format = `{"inputTokens":%d}`
 	}
-	return unary(typeJSON, fmt.Appendf(nil, `{"input_tokens":%d}`, n))
+	return unary(typeJSON, fmt.Appendf(nil, format, n))
 }
 
 // complaint is what the provider finds missing in a request, "" if nothing.

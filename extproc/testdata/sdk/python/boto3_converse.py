@@ -111,4 +111,11 @@ def errors(cell):
         assert busy["ResponseMetadata"]["HTTPHeaders"]["retry-after"] == "7", busy
 
 
+def count(cell):
+    def n(text):
+        return client.count_tokens(modelId=cell.model, input={"converse": {"messages": [{"role": "user", "content": [{"text": text}]}]}})["inputTokens"]
+
+    assert 0 < n("Hi") < n("Hi " * 100) < 1000
+
+
 main(globals())
