@@ -15,7 +15,8 @@ var foreign = []string{"alt-svc", "set-cookie", "strict-transport-security",
 var unread = []*typematcherv3.StringMatcher{exact("cookie"), exact("set-cookie"), prefix("sec-"), prefix("x-stainless-")}
 
 // held are all that the upstream filter reads: the rest of an attempt is in the gateway's memory.
-var held = []*typematcherv3.StringMatcher{exact(":status"), exact("content-type"), exact("content-encoding")}
+var held = []*typematcherv3.StringMatcher{exact(":status"), exact("content-type"), exact("content-encoding"),
+	exact("retry-after"), exact("retry-after-ms")}
 
 // forged removes, before anything reads them, the headers by which a client could steer retries and routing.
 func forged() []*rulesv3.HeaderMutation {
