@@ -21,7 +21,6 @@ var coherePresets = []Preset{
 		Dialect: llm.OpenAI,
 		URL:     "https://api.cohere.ai/compatibility/v1",
 		Auth:    bearer,
-		Usage:   true,
 		Models:  cohereModels,
 		rules:   served(older, cohere...),
 	},

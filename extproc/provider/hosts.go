@@ -60,7 +60,6 @@ var hostPresets = []Preset{
 		URL:     "https://api.fireworks.ai/inference/v1",
 		Auth:    bearer,
 		KeyVars: []string{"FIREWORKS_API_KEY"},
-		Usage:   true,
 		Models:  []string{"accounts/fireworks/models/*", "accounts/fireworks/routers/*"},
 		// https://docs.fireworks.ai/tools-sdks/openai-compatibility
 		rules: served(with(older, llm.Rules{ReasoningField: "reasoning_content"}), openModels...),

@@ -37,7 +37,7 @@ type Preset struct {
 
 	Needs   []string // the fields of a configuration without which it cannot be called
 	Keyless bool     // asks for no key
-	Usage   bool     // Envoy's ai_protocol_manager reads all of its usage
+	Usage   bool     // Envoy's ai_protocol_manager reads all of its usage, as Envoy 1.40 did of its recordings
 	Models  []string // patterns of the bare model names that it serves, as in path.Match
 
 	rules []rule

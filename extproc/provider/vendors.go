@@ -63,6 +63,7 @@ var vendorPresets = []Preset{
 		Dialect: llm.OpenAI,
 		URL:     "https://api.perplexity.ai",
 		Auth:    bearer,
+		Usage:   true,
 		Models:  []string{"sonar", "sonar-*"},
 		rules: served(with(older, llm.Rules{NoUsageOption: true, OneAnswer: true}),
 			rule{"sonar-reasoning*", llm.Rules{Reasons: true, Efforts: effortsO}}, // perplexity-chat-19db132e69b8
@@ -76,8 +77,10 @@ var vendorPresets = []Preset{
 		Hosts:   []string{"api.moonshot.cn"},
 		Auth:    bearer,
 		KeyVars: []string{"MOONSHOT_API_KEY"},
-		Usage:   true, // in the chunk with the finish reason: moonshot-chat-ae0b3ae58d58
-		Models:  []string{"kimi-*", "moonshot-*"},
+		// Usage is in the chunk with the finish reason (moonshot-chat-ae0b3ae58d58),
+		// and what was cached stands in usage.cached_tokens (moonshot-chat-bcb009630b0f),
+		// where Envoy does not look.
+		Models: []string{"kimi-*", "moonshot-*"},
 		// Temperatures are from 0 to 1: https://platform.moonshot.cn/docs/guide/migrating-from-openai-to-kimi.
 		// Kimi refuses all but its own ("invalid temperature: only 1 is allowed for
 		// this model"), wants its reasoning back with tool calls, and K3 knows three
