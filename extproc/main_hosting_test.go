@@ -15,7 +15,8 @@ import (
 // A hosted provider is one whose API has a form of its own: what is sent to it,
 // and what it answers.
 type hosted struct {
-	config string            // of the provider, with the URL to be filled in
+	config string // of the provider, with the URL to be filled in
+	model  string
 	path   string            // that it is called by, for a stream
 	header map[string]string // that it gets; empty: is not there
 	body   []string          // that is in what it gets; with ! before it: that is not
@@ -62,7 +63,8 @@ func invoked() mock.Recording {
 var hostedProviders = map[string]hosted{
 	"azure": {
 		config: `{kind: azure, url: %q, key: key-of-azure, api_version: "2024-10-21"}`,
-		path:   "/openai/deployments/m/chat/completions?api-version=2024-10-21",
+		model:  "gpt 4o",
+		path:   "/openai/deployments/gpt%204o/chat/completions?api-version=2024-10-21",
 		header: map[string]string{"Api-Key": "key-of-azure", "Authorization": ""},
 		body:   []string{`"include_usage":true`},
 		answer: sse(false,
@@ -76,7 +78,8 @@ var hostedProviders = map[string]hosted{
 	},
 	"vertex": {
 		config: `{kind: vertex, url: %q, key: key-of-vertex, project: my-project, region: europe-west1}`,
-		path:   "/v1/projects/my-project/locations/europe-west1/publishers/google/models/m:streamGenerateContent?alt=sse",
+		model:  "gemini-2.5-flash",
+		path:   "/v1/projects/my-project/locations/europe-west1/publishers/google/models/gemini-2.5-flash:streamGenerateContent?alt=sse",
 		header: map[string]string{"Authorization": "Bearer key-of-vertex"},
 		body:   []string{`"contents":[{"role":"user"`},
 		answer: sse(false,
@@ -86,7 +89,8 @@ var hostedProviders = map[string]hosted{
 	},
 	"vertex-claude": {
 		config: `{kind: vertex, dialect: anthropic, url: %q, key: key-of-vertex, project: my-project, region: us}`,
-		path:   "/v1/projects/my-project/locations/us/publishers/anthropic/models/m:streamRawPredict",
+		model:  "claude-sonnet-4-5@20250929",
+		path:   "/v1/projects/my-project/locations/us/publishers/anthropic/models/claude-sonnet-4-5@20250929:streamRawPredict",
 		header: map[string]string{"Authorization": "Bearer key-of-vertex", "Anthropic-Version": ""},
 		body:   []string{`"anthropic_version":"vertex-2023-10-16"`, `!"model"`, `"stream":true`},
 		answer: sse(true, claude...),
@@ -94,7 +98,8 @@ var hostedProviders = map[string]hosted{
 	},
 	"bedrock-claude": {
 		config: `{kind: bedrock, dialect: anthropic, url: %q, key: key-of-bedrock, region: eu-central-1}`,
-		path:   "/model/m/invoke-with-response-stream",
+		model:  "eu.anthropic.claude-haiku-4-5-20251001-v1:0",
+		path:   "/model/eu.anthropic.claude-haiku-4-5-20251001-v1%3A0/invoke-with-response-stream",
 		header: map[string]string{"Authorization": "Bearer key-of-bedrock", "Anthropic-Version": ""},
 		body:   []string{`"anthropic_version":"bedrock-2023-05-31"`, `!"model"`, `!"stream"`},
 		answer: invoked(),
@@ -102,9 +107,10 @@ var hostedProviders = map[string]hosted{
 	},
 	"cohere": {
 		config: `{kind: cohere, url: %q, key: key-of-cohere}`,
+		model:  "command-a",
 		path:   "/v2/chat",
 		header: map[string]string{"Authorization": "Bearer key-of-cohere"},
-		body:   []string{`"model":"m"`, `"stream":true`},
+		body:   []string{`"model":"command-a"`, `"stream":true`},
 		answer: sse(true,
 			`{"id":"i","type":"message-start","delta":{"message":{"role":"assistant"}}}`,
 			`{"type":"content-start","index":0,"delta":{"message":{"content":{"type":"text","text":""}}}}`,
@@ -150,7 +156,7 @@ func TestHostings(t *testing.T) {
 				for _, dialect := range []string{"openai", "anthropic"} {
 					w.askHosted(t, servers[name], name, h, dialect)
 					if strings.Contains(strings.Join(lines, "\n"), "recorded-"+name+":") {
-						q := ask{dialect: dialect, model: "recorded-" + name + "/m", stream: true}
+						q := ask{dialect: dialect, model: "recorded-" + name + "/" + h.model, stream: true}
 						if a := w.do(t, q); q.outcome(a) != "good" {
 							t.Errorf("%s, recorded: %s: %.600s", name, q.outcome(a), a.body)
 						}
@@ -163,12 +169,12 @@ func TestHostings(t *testing.T) {
 
 func (w *world) askHosted(t *testing.T, s *mock.Server, name string, h hosted, dialect string) {
 	t.Helper()
-	q := ask{dialect: dialect, model: name + "/m", stream: true, header: map[string]string{"Anthropic-Beta": "made-up-2020-01-01"}}
+	q := ask{dialect: dialect, model: name + "/" + h.model, stream: true, header: map[string]string{"Anthropic-Beta": "made-up-2020-01-01"}}
 	a := w.do(t, q)
 	if got := q.outcome(a); got != "good" || !strings.Contains(a.body, "Salut") || !strings.HasPrefix(a.header.Get("Content-Type"), "text/event-stream") {
 		t.Errorf("%s: %s: %v %s", name, got, a.header, a.body)
 	}
-	if r := w.row(t, a); r.input != 7 || r.output != 3 || r.counted || r.truncated || r.target != name+"/m" {
+	if r := w.row(t, a); r.input != 7 || r.output != 3 || r.counted || r.truncated || r.target != q.model {
 		t.Errorf("%s: the record has %+v", name, r)
 	}
 	log := s.Log()
