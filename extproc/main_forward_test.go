@@ -95,6 +95,7 @@ func (w *world) call(t *testing.T, method, path string, body io.Reader, headers 
 func beginForward(t *testing.T, version string) (*world, *account) {
 	a := newAccount(t)
 	return begin(t, version, fmt.Sprintf("  files: {kind: openai, url: %q, key: key-of-files, models: [old-*]}", a.URL+"/v1"),
+		fmt.Sprintf("  keeps: {kind: openai, url: %q, key: key-of-keeps, dialect: responses}", a.URL+"/v1"),
 		"forward: {provider: files}"), a
 }
 
@@ -118,9 +119,18 @@ func TestForward(t *testing.T) {
 				{"GET", "/v1/batches?status=401", "", "", 502, "/v1/batches?status=401"},
 				{"DELETE", "/v1/files/f", "", "", 204, "/v1/files/f"},
 				{"POST", "/v1/files/f?status=500", "", "", 500, "/v1/files/f?status=500"},
+				{"GET", "/v1/responses/resp_1?include=x", "", "", 200, "/v1/responses/resp_1?include=x"},
+				{"DELETE", "/v1/responses/resp_1/", "", "", 204, "/v1/responses/resp_1"},
+				{"POST", "/responses/resp_1/cancel", "", "", 200, "/v1/responses/resp_1/cancel"},
+				{"GET", "/v1/responses/resp_1/input_items?limit=1", "", "", 200, "/v1/responses/resp_1/input_items?limit=1"},
+				{"POST", "/v1/responses/compact", `{"model":"keeps/m","previous_response_id":"resp_1"}`, "application/json", 200, "/v1/responses/compact"},
 			} {
+				provider := "files"
+				if strings.Contains(tt.path, "/responses/") {
+					provider = "keeps"
+				}
 				var body io.Reader
-				headers := []string{"Authorization", "Bearer clients-secret", "Cookie", "clients-secret", "X-Attache-Provider", "files"}
+				headers := []string{"Authorization", "Bearer clients-secret", "Cookie", "clients-secret", "X-Attache-Provider", provider}
 				if tt.body != "" {
 					body = strings.NewReader(tt.body)
 					headers = append(headers, "Content-Type", tt.kind)
@@ -131,7 +141,7 @@ func TestForward(t *testing.T) {
 					continue
 				}
 				r := <-account.last
-				if r.method != tt.method || r.uri != tt.uri || r.header.Get("Authorization") != "Bearer key-of-files" || r.header.Get("Content-Type") != tt.kind {
+				if r.method != tt.method || r.uri != tt.uri || r.header.Get("Authorization") != "Bearer key-of-"+provider || r.header.Get("Content-Type") != tt.kind {
 					t.Errorf("%s %s: the provider got %+v", tt.method, tt.path, r)
 				}
 				for name, values := range r.header {
@@ -139,7 +149,7 @@ func TestForward(t *testing.T) {
 						t.Errorf("%s %s: the provider got %s: %q", tt.method, tt.path, name, values)
 					}
 				}
-				if row := w.row(t, got); row.target != "files" && !strings.HasPrefix(row.target, "files/old-") || row.truncated || row.cancelled || row.counted {
+				if row := w.row(t, got); row.target != provider && !strings.HasPrefix(row.target, provider+"/") || row.truncated || row.cancelled || row.counted {
 					t.Errorf("%s %s: recorded %+v", tt.method, tt.path, row)
 				} else if usage := strings.HasSuffix(tt.path, "/completions"); usage != (row.output == 5 && row.input == 7) {
 					t.Errorf("%s %s: recorded %d and %d tokens", tt.method, tt.path, row.input, row.output)
