@@ -42,8 +42,9 @@ var matrixProviders = []struct {
 //	images          a picture in the prompt
 //	errors          401, 404, 400 that names the field, and 429 that says when
 //	                to come back, as the exceptions that the SDK has for them
+//	broken_stream   a stream that fails in the middle is an exception too
 //	count           the tokens of a prompt
-var features = []string{"chat", "stream", "tools", "streamed_tools", "structured", "images", "errors", "count"}
+var features = []string{"chat", "stream", "tools", "streamed_tools", "structured", "images", "errors", "broken_stream", "count"}
 
 // A matrixClient is an SDK with one of the APIs that it speaks. It does every
 // feature with every provider, but for those that have a reason not to.
@@ -186,6 +187,7 @@ func openMatrix(t *testing.T) *matrix {
 		providers += fmt.Sprintf("  %s: {kind: %s, key: sk-of-%[1]s, url: \"%[3]s%s\"}\n", p.dialect, p.kind, s.URL(), p.path)
 		models += fmt.Sprintf("  %s-model: {targets: [\"%[1]s/%s\"]}\n", p.dialect, p.model)
 		models += fmt.Sprintf("  %s-busy: {targets: [\"%[1]s/%s@fault=429@retry-after=7\"]}\n", p.dialect, p.model)
+		models += fmt.Sprintf("  %s-broken: {targets: [\"%[1]s/%s@fault=error-mid@events=40\"]}\n", p.dialect, p.model)
 	}
 	dir := t.TempDir()
 	m.key, _ = addKey(t, filepath.Join(dir, "keys.json"), time.Time{})

@@ -128,12 +128,12 @@ func (r reply) spoil(f Fault, d Dialect) (reply, ending) {
 	case EndEarly:
 		return r.with(half...), unlimited
 	case ErrorFirst:
-		return r.with(failure(d, r.stream())), proper
+		return r.with(failure(d, r.stream(), 0)), proper
 	case ErrorMid:
 		if !r.stream() {
-			return r.with(failure(d, false)), proper
+			return r.with(failure(d, false, 0)), proper
 		}
-		return r.with(append(slices.Clip(half), failure(d, true))...), proper
+		return r.with(append(slices.Clip(half), failure(d, true, len(half)))...), proper
 	case BadJSON:
 		return r.badJSON(half), proper
 	case HTML:

@@ -24,15 +24,15 @@ func errorReply(d Dialect, status int, message string, after int) reply {
 	return r
 }
 
-// failure is what the dialect sends when it fails after its 200: an event, or
-// the body.
-func failure(d Dialect, stream bool) []byte {
+// failure is what the dialect sends when it fails after its 200: an event, the
+// n-th from 0, or the body.
+func failure(d Dialect, stream bool, n int) []byte {
 	const message = "The server had an error while processing your request."
 	frame, body := "data: %s\n\n", openAIError(http.StatusInternalServerError, message)
 	switch d {
 	case Responses:
 		if stream { // an event has its error not in a member
-			frame, body = "event: error\ndata: %s\n\n", fmt.Appendf(nil, `{"type":"error","code":"server_error","message":%s,"param":null,"sequence_number":2}`, quote(message))
+			frame, body = "event: error\ndata: %s\n\n", fmt.Appendf(nil, `{"type":"error","code":"server_error","message":%s,"param":null,"sequence_number":%d}`, quote(message), n)
 		}
 	case Anthropic:
 		frame, body = "event: error\ndata: %s\n\n", anthropicError(529, "Overloaded")

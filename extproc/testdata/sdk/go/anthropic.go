@@ -65,6 +65,10 @@ var anthropicMessages = client{
 		}
 		return want("text", answer.Content[0].Text, c.text+" I see 1 images.")
 	},
+	"broken_stream": func(ctx context.Context, c cell) error {
+		answer, err := accumulateMessage(messages.NewStreaming(ctx, messageTo(c.broken, anthropic.NewTextBlock(c.hi))))
+		return wantBroken(answer.Content[0].Text, err)
+	},
 	"errors": func(ctx context.Context, c cell) error {
 		call := func(model string, more ...option.RequestOption) error {
 			_, err := messages.New(ctx, messageTo(model, anthropic.NewTextBlock(c.hi)), more...)

@@ -67,6 +67,10 @@ var googleGenAI = client{
 		}
 		return want("text", answer.Text(), c.text+" I see 1 images.")
 	},
+	"broken_stream": func(ctx context.Context, c cell) error {
+		text, _, err := generateStream(ctx, c.broken, genai.Text(c.hi), nil)
+		return wantBroken(text, err)
+	},
 	"errors": func(ctx context.Context, c cell) error {
 		hot := &genai.GenerateContentConfig{HTTPOptions: &genai.HTTPOptions{ExtraBody: map[string]any{"generationConfig": map[string]any{"temperature": "hot"}}}}
 		_, stranger := contentClient(ctx, "sk-foreign").GenerateContent(ctx, c.model, genai.Text(c.hi), nil)
@@ -108,7 +112,7 @@ func generate(ctx context.Context, model string, contents []*genai.Content, conf
 func generateStream(ctx context.Context, model string, contents []*genai.Content, config *genai.GenerateContentConfig) (text string, last *genai.GenerateContentResponse, err error) {
 	for chunk, err := range contentClient(ctx, key).GenerateContentStream(ctx, model, contents, config) {
 		if err != nil {
-			return "", nil, err
+			return text, nil, err
 		}
 		text, last = text+chunk.Text(), chunk
 	}

@@ -35,6 +35,7 @@ var clients = map[string]client{"openai-chat": openAIChat, "openai-responses": o
 type cell struct {
 	model, direct string // by its name, and as provider/model
 	busy          string // answers 429, and to come back in 7 seconds
+	broken        string // its streams end with an error after half of 40 words
 	text          string // what the provider says
 	hi, ask       string // prompts; at ask the provider calls a tool
 }
@@ -52,7 +53,7 @@ func main() {
 		mark := os.Getenv("CLIENT") + "/" + name
 		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 		err := c[feature](ctx, cell{
-			model: provider + "-model", direct: os.Getenv("MODEL_" + strings.ToUpper(provider)), busy: provider + "-busy",
+			model: provider + "-model", direct: os.Getenv("MODEL_" + strings.ToUpper(provider)), busy: provider + "-busy", broken: provider + "-broken",
 			text: "Hello from " + provider + ".", hi: "Hi from " + mark, ask: "Please use tool for " + mark,
 		})
 		cancel()
@@ -65,6 +66,14 @@ func main() {
 	}
 	fmt.Printf("ran %d cells\n", len(names))
 	os.Exit(status)
+}
+
+// wantBroken is an error if a stream did not begin, or did not fail.
+func wantBroken(text string, err error) error {
+	if words := len(strings.Fields(text)); err == nil || words < 5 || words >= 40 {
+		return fmt.Errorf("a stream of %d words, and the error %v", words, err)
+	}
+	return nil
 }
 
 // want is an error if two values differ.

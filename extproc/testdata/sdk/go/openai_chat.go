@@ -69,6 +69,10 @@ var openAIChat = client{
 		}
 		return want("text", answer.Choices[0].Message.Content, c.text+" I see 1 images.")
 	},
+	"broken_stream": func(ctx context.Context, c cell) error {
+		answer, err := accumulate(completions.NewStreaming(ctx, chatOf(c.broken, openai.UserMessage(c.hi))))
+		return wantBroken(answer.Choices[0].Message.Content, err)
+	},
 	"errors": func(ctx context.Context, c cell) error {
 		return openAIErrors(c, func(model string, more ...option.RequestOption) error {
 			_, err := completions.New(ctx, chatOf(model, openai.UserMessage(c.hi)), more...)

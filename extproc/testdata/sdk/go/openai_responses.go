@@ -68,6 +68,10 @@ var openAIResponses = client{
 		}
 		return want("text", answer.OutputText(), c.text+" I see 1 images.")
 	},
+	"broken_stream": func(ctx context.Context, c cell) error {
+		_, text, err := completed(openAIClient.Responses.NewStreaming(ctx, responseTo(c.broken, said(c.hi))))
+		return wantBroken(text, err)
+	},
 	"errors": func(ctx context.Context, c cell) error {
 		return openAIErrors(c, func(model string, more ...option.RequestOption) error {
 			_, err := openAIClient.Responses.New(ctx, responseTo(model, said(c.hi)), more...)
@@ -113,7 +117,7 @@ func completed(s *ssestream.Stream[responses.ResponseStreamEventUnion]) (answer 
 		}
 	}
 	if s.Err() == nil && answer == nil {
-		return nil, "", errors.New("the stream did not complete")
+		return nil, text, errors.New("the stream did not complete")
 	}
 	return answer, text, s.Err()
 }

@@ -1,10 +1,10 @@
 // The @anthropic-ai/sdk package and the Messages API.
 
 import assert from 'node:assert/strict';
-import Anthropic, { AuthenticationError, BadRequestError, NotFoundError, RateLimitError } from '@anthropic-ai/sdk';
+import Anthropic, { APIError, AuthenticationError, BadRequestError, NotFoundError, RateLimitError } from '@anthropic-ai/sdk';
 import { zodOutputFormat } from '@anthropic-ai/sdk/helpers/zod';
 import { z } from 'zod';
-import { KEY, PIXEL, RESULT, SCHEMA, URL, collect, main, raises } from './cells.js';
+import { KEY, PIXEL, RESULT, SCHEMA, URL, collect, fails, main, raises } from './cells.js';
 
 const clientWith = (apiKey) => new Anthropic({ baseURL: URL, apiKey, maxRetries: 0, timeout: 30_000 });
 const messages = clientWith(KEY).messages;
@@ -53,6 +53,9 @@ await main({
   async images(cell) {
     const content = [{ type: 'image', source: { type: 'base64', media_type: 'image/png', data: PIXEL } }, { type: 'text', text: cell.hi }];
     assert.equal((await messages.create(ask(cell.model, content))).content[0].text, cell.text + ' I see 1 images.');
+  },
+  async broken_stream(cell) {
+    await fails(APIError, await messages.create(ask(cell.broken, cell.hi, { stream: true })), (event) => event.delta?.text);
   },
   async errors(cell) {
     const hi = ask(cell.model, cell.hi);

@@ -21,6 +21,7 @@ class Cell {
     [this.provider, this.feature] = name.split('/');
     this.model = this.provider + '-model';
     this.busy = this.provider + '-busy'; // answers 429, and to come back in 7 seconds
+    this.broken = this.provider + '-broken'; // its streams end with an error after half of 40 words
     this.direct = process.env['MODEL_' + this.provider.toUpperCase()]; // as provider/model
     this.text = `Hello from ${this.provider}.`;
     const mark = process.env.CLIENT + '/' + name;
@@ -38,6 +39,16 @@ export async function raises(type, call) {
     return error;
   }
   assert.fail(`no ${type.name}`);
+}
+
+// fails checks that a stream begins, and then fails with an error of a type.
+export async function fails(type, iterable, textOf) {
+  let text = '';
+  const error = await raises(type, async () => {
+    for await (const event of iterable) text += textOf(event) ?? '';
+  });
+  const words = text.split(' ').length;
+  assert.ok(5 < words && words < 40 && error.message, `${words} words: ${error}`);
 }
 
 // collect returns the elements of an asynchronous iterable.

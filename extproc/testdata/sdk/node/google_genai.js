@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { ApiError, FinishReason, GoogleGenAI } from '@google/genai';
-import { KEY, PIXEL, RESULT, SCHEMA, URL, collect, main, raises } from './cells.js';
+import { KEY, PIXEL, RESULT, SCHEMA, URL, collect, fails, main, raises } from './cells.js';
 
 const clientWith = (apiKey) => new GoogleGenAI({ apiKey, httpOptions: { baseUrl: URL, timeout: 30_000 } });
 const models = clientWith(KEY).models;
@@ -51,6 +51,9 @@ await main({
   async images(cell) {
     const contents = [{ role: 'user', parts: [{ text: cell.hi }, { inlineData: { mimeType: 'image/png', data: PIXEL } }] }];
     assert.equal((await models.generateContent({ model: cell.model, contents })).text, cell.text + ' I see 1 images.');
+  },
+  async broken_stream(cell) {
+    await fails(ApiError, await models.generateContentStream({ model: cell.broken, contents: cell.hi }), (chunk) => chunk.text);
   },
   async errors(cell) {
     const ask = { model: cell.model, contents: cell.hi };

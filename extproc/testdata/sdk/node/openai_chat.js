@@ -1,10 +1,10 @@
 // The openai package and Chat Completions.
 
 import assert from 'node:assert/strict';
-import OpenAI, { AuthenticationError, BadRequestError, NotFoundError, RateLimitError } from 'openai';
+import OpenAI, { APIError, AuthenticationError, BadRequestError, NotFoundError, RateLimitError } from 'openai';
 import { zodResponseFormat } from 'openai/helpers/zod';
 import { z } from 'zod';
-import { KEY, PIXEL, RESULT, SCHEMA, URL, collect, main, raises } from './cells.js';
+import { KEY, PIXEL, RESULT, SCHEMA, URL, collect, fails, main, raises } from './cells.js';
 
 const clientWith = (apiKey) => new OpenAI({ baseURL: URL + '/v1', apiKey, maxRetries: 0, timeout: 30_000 });
 const completions = clientWith(KEY).chat.completions;
@@ -60,6 +60,10 @@ await main({
     const content = [{ type: 'text', text: cell.hi }, { type: 'image_url', image_url: { url: 'data:image/png;base64,' + PIXEL } }];
     const answer = await completions.create({ model: cell.model, messages: said(content) });
     assert.equal(answer.choices[0].message.content, cell.text + ' I see 1 images.');
+  },
+  async broken_stream(cell) {
+    const chunks = await completions.create({ model: cell.broken, messages: said(cell.hi), stream: true });
+    await fails(APIError, chunks, (chunk) => chunk.choices[0].delta.content);
   },
   async errors(cell) {
     const ask = { model: cell.model, messages: said(cell.hi) };

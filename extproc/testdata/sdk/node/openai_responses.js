@@ -52,6 +52,11 @@ await main({
     const answer = await responses.create({ model: cell.model, input: [{ role: 'user', content }], store: false });
     assert.equal(answer.output_text, cell.text + ' I see 1 images.');
   },
+  async broken_stream(cell) {
+    const events = await collect(await responses.create({ model: cell.broken, input: cell.hi, stream: true, store: false }));
+    const last = events.at(-1); // which the SDK leaves to its caller
+    assert.ok(events.some((e) => e.type === 'response.output_text.delta') && (last.type === 'error' ? last : last.response.error).message, JSON.stringify(last));
+  },
   async errors(cell) {
     const ask = { model: cell.model, input: cell.hi, store: false };
     assert.equal((await raises(AuthenticationError, () => clientWith('sk-foreign').responses.create(ask))).code, 'invalid_key');

@@ -89,6 +89,10 @@ await main({
     const answer = await generateText({ model: model(cell.direct), messages: [{ role: 'user', content }], ...options });
     assert.equal(answer.text, cell.text + ' I see 1 images.');
   },
+  async broken_stream(cell) {
+    const parts = await collect(streamText({ model: model(cell.broken), prompt: cell.hi, ...options, onError() {} }).fullStream);
+    assert.ok(parts.some((p) => p.type === 'text-delta') && parts.some((p) => p.type === 'error'), JSON.stringify(parts));
+  },
   async errors(cell) {
     const failure = async (model) => {
       const error = await generateText({ model, prompt: cell.hi, ...options }).catch((error) => error);

@@ -2,7 +2,7 @@
 
 import anthropic
 import pydantic
-from cells import KEY, PIXEL, RESULT, SCHEMA, URL, main, raises
+from cells import KEY, PIXEL, RESULT, SCHEMA, URL, fails, main, raises
 
 
 def client_with(key):
@@ -79,6 +79,11 @@ def errors(cell):
     for streamed in False, True:
         error = raises(anthropic.RateLimitError, create, cell.busy, cell.hi, stream=streamed)
         assert error.response.headers["retry-after"] == "7" and error.body["error"]["type"] == "rate_limit_error", error.body
+
+
+def broken_stream(cell):
+    with client.messages.stream(**ask(cell.broken, cell.hi)) as s:
+        fails(anthropic.APIStatusError, s.text_stream)
 
 
 def count(cell):

@@ -6,7 +6,8 @@ import json
 import boto3
 from botocore import UNSIGNED
 from botocore.config import Config
-from cells import KEY, PIXEL, RESULT, SCHEMA, URL, main
+from botocore.exceptions import EventStreamError
+from cells import KEY, PIXEL, RESULT, SCHEMA, URL, fails, main
 
 
 def client_with(key):
@@ -109,6 +110,11 @@ def errors(cell):
     for call in client.converse, client.converse_stream:
         busy = raises("ThrottlingException", call, **ask(cell.busy, cell.hi))
         assert busy["ResponseMetadata"]["HTTPHeaders"]["retry-after"] == "7", busy
+
+
+def broken_stream(cell):
+    stream = client.converse_stream(**ask(cell.broken, cell.hi))["stream"]
+    fails(EventStreamError, (e.get("contentBlockDelta", {}).get("delta", {}).get("text") for e in stream))
 
 
 def count(cell):

@@ -21,6 +21,7 @@ class Cell:
         self.provider, self.feature = name.split("/")
         self.model = self.provider + "-model"
         self.busy = self.provider + "-busy"  # answers 429, and to come back in 7 seconds
+        self.broken = self.provider + "-broken"  # its streams end with an error after half of 40 words
         self.direct = os.environ["MODEL_" + self.provider.upper()]  # as provider/model
         self.text = f"Hello from {self.provider}."
         self.mark = os.environ["CLIENT"] + "/" + name
@@ -36,6 +37,18 @@ def raises(error, call, *args, **kwargs):
         assert type(e) is error, f"{type(e)}: {e}"
         return e
     raise AssertionError(f"no {error.__name__}")
+
+
+def fails(error, pieces):
+    """Checks that a stream of texts begins, and then fails with an error of a type."""
+    text = ""
+    try:
+        for piece in pieces:
+            text += piece or ""
+    except error as e:
+        assert 5 < len(text.split()) < 40 and str(e), (text, e)
+        return
+    raise AssertionError(f"the stream ended as if it were good: {text!r}")
 
 
 def main(features):

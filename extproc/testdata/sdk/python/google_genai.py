@@ -4,7 +4,7 @@ import base64
 import json
 
 import pydantic
-from cells import KEY, PIXEL, RESULT, SCHEMA, URL, main, raises
+from cells import KEY, PIXEL, RESULT, SCHEMA, URL, fails, main, raises
 from google import genai
 from google.genai import errors as failures
 from google.genai import types
@@ -111,6 +111,10 @@ def errors(cell):
         assert (error.code, error.status) == (429, "RESOURCE_EXHAUSTED"), error
         [info] = [d for d in error.details["error"]["details"] if d["@type"].endswith("RetryInfo")]
         assert info["retryDelay"] == "7s", error.details
+
+
+def broken_stream(cell):
+    fails(failures.ServerError, (c.text for c in client.models.generate_content_stream(model=cell.broken, contents=cell.hi)))
 
 
 def count(cell):

@@ -3,9 +3,9 @@
 import json
 
 import pydantic
-from cells import KEY, PIXEL, RESULT, SCHEMA, URL, main, raises
+from cells import KEY, PIXEL, RESULT, SCHEMA, URL, fails, main, raises
 from mistralai.client import Mistral
-from mistralai.client.errors import SDKError
+from mistralai.client.errors import ResponseValidationError, SDKError
 
 
 def client_with(key):
@@ -71,6 +71,11 @@ def errors(cell):
     assert error.status_code == 400 and json.loads(error.body)["error"]["param"] == "model", error
     error = raises(SDKError, create, model=cell.busy, messages=hi)
     assert error.status_code == 429 and error.headers["retry-after"] == "7", error
+
+
+def broken_stream(cell):
+    with client.chat.stream(model=cell.broken, messages=said(cell.hi)) as events:
+        fails(ResponseValidationError, (e.data.choices[0].delta.content for e in events))  # it knows no errors in streams
 
 
 main(globals())

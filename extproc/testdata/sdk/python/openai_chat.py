@@ -4,7 +4,7 @@ import json
 
 import openai
 import pydantic
-from cells import KEY, PIXEL, RESULT, URL, main, raises
+from cells import KEY, PIXEL, RESULT, URL, fails, main, raises
 
 
 def client_with(key):
@@ -88,6 +88,11 @@ def errors(cell):
     for streamed in False, True:
         error = raises(openai.RateLimitError, create, model=cell.busy, messages=hi, stream=streamed)
         assert error.response.headers["retry-after"] == "7" and error.code, (error.response.headers, error.body)
+
+
+def broken_stream(cell):
+    chunks = create(model=cell.broken, messages=said(cell.hi), stream=True)
+    fails(openai.APIError, (c.choices[0].delta.content for c in chunks))
 
 
 main(globals())

@@ -87,4 +87,10 @@ def errors(cell):
         assert error.response.headers["retry-after"] == "7" and error.code, (error.response.headers, error.body)
 
 
+def broken_stream(cell):
+    *before, last = create(model=cell.broken, input=cell.hi, stream=True, store=False)
+    assert any(e.type == "response.output_text.delta" for e in before), before
+    assert last.type == "error" and last.message or last.type == "response.failed" and last.response.error.message, last
+
+
 main(globals())
