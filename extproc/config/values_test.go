@@ -73,6 +73,19 @@ func TestDollars(t *testing.T) {
 	}
 }
 
+func TestPercent(t *testing.T) {
+	for in, want := range map[string]int64{"50%": 500, "12.5%": 125, "100%": 1000, "0.1%": 1} {
+		if got, err := parsePercent(in); err != nil || got != want {
+			t.Errorf("parsePercent(%q) = %d, %v; want %d", in, got, err, want)
+		}
+	}
+	for _, in := range []string{"", "%", "50", "0%", "100.1%", "101%", "-1%", "1.25%", "1e2%", "0.5"} {
+		if got, err := parsePercent(in); err == nil {
+			t.Errorf("parsePercent(%q) = %d", in, got)
+		}
+	}
+}
+
 func TestFormatDuration(t *testing.T) {
 	for want, d := range map[string]time.Duration{
 		"1m": time.Minute, "1h": time.Hour, "1h1m": time.Hour + time.Minute, "1m30s": 90 * time.Second,

@@ -181,7 +181,7 @@ func (g *Gateway) divide(w *wish, all []standing) {
 			n++
 		}
 	}
-	g.shares.score(w.sticks.of(w.split.By), portions[:n])
+	g.shares.score("", w.sticks.of(w.split.By), portions[:n])
 	for i := range all {
 		all[i].share = w.split.score(all[i].target, portions[:n])
 	}
@@ -221,7 +221,7 @@ func (g *Gateway) weigh(stick string, all []standing) {
 			n++
 		}
 	}
-	g.shares.score(stick, portions[:n])
+	g.shares.score(all[0].set, stick, portions[:n])
 	for _, p := range portions[:n] {
 		all[p.of].pick = p.score
 	}

@@ -38,9 +38,9 @@ type portion struct {
 // maxWeight keeps sums of weights small.
 const maxWeight = 1 << 24
 
-// score fills in the portions' scores. stick is what the request sticks to;
-// empty: nothing.
-func (s *shareout) score(stick string, all []portion) {
+// score fills in the scores of the portions of a set, which has a name. stick is
+// what the request sticks to; empty: nothing.
+func (s *shareout) score(set, stick string, all []portion) {
 	if len(all) == 0 {
 		return
 	}
@@ -48,7 +48,7 @@ func (s *shareout) score(stick string, all []portion) {
 		rendezvous(hash(stick), all)
 		return
 	}
-	turn := s.turn(all)
+	turn := s.turn(set, all)
 	rendezvous(turn, all) // for who comes after the first
 	if i := deal(turn, all); i >= 0 {
 		all[i].score = math.Inf(1)
@@ -88,9 +88,10 @@ func mix(h uint64) uint64 {
 const maxTurns = 1024
 
 // turn counts the requests for a set of targets and weights, from 0 on.
-func (s *shareout) turn(all []portion) uint64 {
+func (s *shareout) turn(name string, all []portion) uint64 {
 	var h maphash.Hash
 	h.SetSeed(s.seed)
+	h.WriteString(name)
 	for i := range all {
 		var weight [8]byte
 		binary.LittleEndian.PutUint64(weight[:], uint64(all[i].weight))
@@ -114,18 +115,20 @@ func (s *shareout) turn(all []portion) uint64 {
 // sum of the weights in steps of about the golden ratio, which spreads them well,
 // and come to each place once because step and sum have no common divisor.
 func deal(turn uint64, all []portion) int {
-	var sum uint64
+	var sum, unit uint64
 	for i := range all {
 		sum += uint64(all[i].weight)
+		unit = gcd(unit, uint64(all[i].weight))
 	}
 	if sum == 0 {
 		return -1
 	}
+	sum /= unit
 	step := max(uint64(float64(sum)/math.Phi), 1)
 	for gcd(step, sum) != 1 {
 		step++
 	}
-	at := int64(turn % sum * step % sum)
+	at := int64(turn % sum * step % sum * unit)
 	i := 0
 	for at >= all[i].weight {
 		at -= all[i].weight

@@ -17,7 +17,7 @@ func portions(weights ...int64) []portion {
 
 // first returns who gets the next request.
 func (s *shareout) first(stick string, all []portion) int {
-	s.score(stick, all)
+	s.score("set", stick, all)
 	best := 0
 	for i := range all {
 		if all[i].score > all[best].score {
@@ -40,7 +40,7 @@ func TestPercentagesAreExact(t *testing.T) {
 		for n := int64(1); n <= calls; n++ {
 			got[s.first("", portions(weights...))]++
 			for i, w := range weights {
-				if off := math.Abs(float64(got[i]) - float64(n*w)/float64(sum)); off > 3 {
+				if off := math.Abs(float64(got[i]) - float64(n*w)/float64(sum)); off > 2 {
 					t.Fatalf("%v: %d of the first %d requests went to target %d", weights, got[i], n, i)
 				}
 			}
@@ -131,6 +131,24 @@ func TestHashStays(t *testing.T) {
 	}
 	if want := "011121100101212222000222"; got != want {
 		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
+// Of weights with a common divisor, fewer requests are exact already; and sets do
+// not take each other's turns.
+func TestFewRequestsAreExact(t *testing.T) {
+	s, got := newShareout(), map[string]int{}
+	for range 4 {
+		for _, set := range []string{"a", "b"} {
+			all := portions(75, 25)
+			s.score(set, "", all)
+			if math.IsInf(all[0].score, 1) {
+				got[set]++
+			}
+		}
+	}
+	if got["a"] != 3 || got["b"] != 3 {
+		t.Errorf("of 4 requests each %v went to the first target, want 3", got)
 	}
 }
 

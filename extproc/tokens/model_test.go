@@ -35,6 +35,18 @@ func TestForModel(t *testing.T) {
 	}
 }
 
+func TestExact(t *testing.T) {
+	for model, want := range map[string]bool{
+		"gpt-4o": true, "GPT-5-mini": true, "gpt-3.5-turbo": true, "gpt-35-turbo-16k": true, "o3": true, "o4-mini": true, "chatgpt-4o-latest": true,
+		"ft:gpt-4o:acme::7p4": true, "text-embedding-3-small": true,
+		"gpt-oss-120b": false, "claude-sonnet-4-5": false, "llama3.3": false, "gemini-2.5-pro": false, "text-embedding-004": false, "": false,
+	} {
+		if got := Exact(model); got != want {
+			t.Errorf("Exact(%q) = %v", model, got)
+		}
+	}
+}
+
 func TestOverhead(t *testing.T) {
 	for _, c := range []struct {
 		model           string
