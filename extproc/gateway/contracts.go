@@ -14,6 +14,13 @@ type Policy interface {
 	// none; the caller then refuses the request. It returns soon after ctx ends.
 	Decide(ctx context.Context, f *Facts) (Decision, error)
 
+	// Reviews reports whether there are rules about requests that have ended.
+	Reviews() bool
+
+	// Review returns what those rules say about a request: f is that of the
+	// decision, with its record.
+	Review(ctx context.Context, f *Facts) (Review, error)
+
 	// Reads reports whether the rules look at a fact, by its place in their
 	// input, as request.tokens. A fact that nobody reads need not be found.
 	Reads(fact string) bool

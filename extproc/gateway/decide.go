@@ -84,33 +84,10 @@ func (x *Exchange) candidates(ctx context.Context, r *llm.Request) ([]*target, S
 	if err := apply(d.Modify, r, x.wire); err != nil {
 		return nil, settings, x.fail(llm.CodePolicyError, err)
 	}
-	if targets, err = x.route(r, targets, &d); err != nil {
+	if targets, err = x.route(r, targets, d); err != nil {
 		return nil, settings, x.refuse(err)
 	}
 	return targets, settings, nil
-}
-
-// consult asks the policy.
-func (x *Exchange) consult(ctx context.Context, r *llm.Request, targets []*target) (Decision, *llm.Answer) {
-	if x.gw.policyTime > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, x.gw.policyTime)
-		defer cancel()
-	}
-	d, err := x.gw.policy.Decide(ctx, x.facts(r, targets))
-	if err != nil {
-		x.record.Detail = err.Error()
-		return d, x.refuse(&llm.Error{Status: 500, Code: llm.CodePolicyError, Message: "the policy could not be evaluated"})
-	}
-	x.record.Rules, x.record.Labels = d.Rules, d.Labels
-	if d.Deny == nil {
-		return d, nil
-	}
-	answer := x.refuse(&llm.Error{Status: d.Deny.Status, Code: d.Deny.Code, Message: d.Deny.Message})
-	if d.Deny.RetryAfterS > 0 {
-		answer.Header = append(answer.Header, llm.Header{Name: "retry-after", Value: fmt.Sprint(d.Deny.RetryAfterS)})
-	}
-	return d, answer
 }
 
 // mayUse checks the models that a key is restricted to, by the name that was

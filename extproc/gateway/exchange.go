@@ -38,6 +38,9 @@ type Exchange struct {
 
 	tried         int // attempts until the response began
 	resp          *response
+	checks        *checks  // by guards; nil: none was asked yet
+	decision      Decision // of the policy
+	known         *Facts   // for the policy's rules about the response; nil: there are none
 	inputEstimate int64 // tokens
 }
 
@@ -158,6 +161,8 @@ func (x *Exchange) Close(gone bool) {
 	}
 	x.req, x.plan = nil, nil
 	x.mu.Unlock()
+	x.review()
+	r.redact()
 	for _, s := range x.gw.sinks {
 		s.Record(r)
 	}

@@ -51,6 +51,7 @@ type Forwarding struct {
 type InputGuard struct {
 	Guard
 	AllowOnError bool // a guard that fails lets the request through
+	Asked        bool // it looks only at requests for which the policy asks it
 }
 
 // A Gateway is one immutable snapshot of everything that decides about

@@ -25,6 +25,8 @@ type (
 
 func (f policyFunc) Decide(_ context.Context, facts *Facts) (Decision, error) { return f(facts) }
 func (policyFunc) Reads(string) bool                                          { return true }
+func (policyFunc) Reviews() bool                                              { return false }
+func (policyFunc) Review(context.Context, *Facts) (Review, error)             { return Review{}, nil }
 func (policyFunc) Revision() string                                           { return "r1" }
 func (guardFunc) Name() string                                                { return "g" }
 func (f guardFunc) Check(_ context.Context, t *Text) (Verdict, error)         { return f(t) }

@@ -6,16 +6,29 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/attache-gateway/attache/extproc/dialect/jsonx"
 	"github.com/attache-gateway/attache/extproc/llm"
 )
 
-// guard shows the request to each guard in turn; later ones see what earlier
-// ones redacted.
-func (x *Exchange) guard(ctx context.Context, r *llm.Request, t *target) *llm.Answer {
-	if len(x.gw.guards) == 0 {
+// checks are what guards said of one request so far.
+type checks struct {
+	in   *inspection
+	said map[string]check
+}
+
+// A check is what a guard said.
+type check struct {
+	verdict  Verdict
+	err      error
+	redacted int // what was redacted before it looked
+}
+
+// inspect readies the request for guards. They cannot read every request.
+func (x *Exchange) inspect(r *llm.Request, t *target) *llm.Answer {
+	if x.checks != nil {
 		return nil
 	}
 	if r.Op == llm.OpEmbeddings && len(r.Inputs) == 0 {
@@ -26,27 +39,72 @@ func (x *Exchange) guard(ctx context.Context, r *llm.Request, t *target) *llm.An
 	}
 	in := newInspection(r)
 	in.text.RequestID, in.text.Model, in.text.Tenant = x.ID, t.model, tenant(&x.caller)
-	x.record.Verdicts = map[string]Action{}
+	x.checks = &checks{in, map[string]check{}}
+	return nil
+}
+
+// check asks a guard, unless it has seen the text as it is now.
+func (x *Exchange) check(ctx context.Context, g InputGuard) (Verdict, error) {
+	c, ok := x.checks.said[g.Name()]
+	if !ok || c.redacted != x.checks.in.redacted {
+		c.redacted = x.checks.in.redacted
+		c.verdict, c.err = g.Check(ctx, &x.checks.in.text)
+		x.checks.said[g.Name()] = c
+	}
+	return c.verdict, c.err
+}
+
+// verdicts are what the guards said that gave no error.
+func (c *checks) verdicts() map[string]Verdict {
+	all := make(map[string]Verdict, len(c.said))
+	for name, c := range c.said {
+		if c.err != nil {
+			c.verdict = Verdict{Action: ActionFailed}
+		}
+		all[name] = c.verdict
+	}
+	return all
+}
+
+// guard shows the request to each guard in turn that always looks or that the
+// policy asks for; later ones see what earlier ones redacted.
+func (x *Exchange) guard(ctx context.Context, r *llm.Request, t *target) *llm.Answer {
 	for _, g := range x.gw.guards {
-		v, err := g.Check(ctx, &in.text)
+		if g.Asked && !slices.Contains(x.decision.Guards, g.Name()) {
+			continue
+		}
+		if refusal := x.inspect(r, t); refusal != nil {
+			return refusal
+		}
+		if x.record.Verdicts == nil {
+			x.record.Verdicts = map[string]Action{}
+		}
+		v, err := x.check(ctx, g)
 		if err == nil && v.Action == ActionRedact {
-			err = in.redact(v.Findings)
+			err = x.checks.in.redact(v.Findings)
 		}
 		if err != nil && g.AllowOnError {
 			x.record.Verdicts[g.Name()] = ActionFailed
 			continue
 		}
 		if err != nil {
-			x.record.Detail = fmt.Sprintf("guard %s: %v", g.Name(), err)
-			return x.refuse(&llm.Error{Status: 500, Code: llm.CodeGuardError, Message: "a guard could not check the request"})
+			return x.broke(g.Name(), err)
 		}
 		x.record.Verdicts[g.Name()] = v.Action
 		if v.Action == ActionBlock {
 			return x.blocked(g.Name(), v)
 		}
 	}
-	in.finish(r)
+	if x.checks != nil {
+		x.checks.in.finish(r)
+		x.checks = nil // it holds the prompt
+	}
 	return nil
+}
+
+func (x *Exchange) broke(name string, err error) *llm.Answer {
+	x.record.Detail = fmt.Sprintf("guard %s: %v", name, err)
+	return x.refuse(&llm.Error{Status: 500, Code: llm.CodeGuardError, Message: "a guard could not check the request"})
 }
 
 func (x *Exchange) blocked(name string, v Verdict) *llm.Answer {
@@ -66,9 +124,10 @@ func tenant(c *Caller) string {
 
 // An inspection is a request's text with the parts that it came from.
 type inspection struct {
-	text    Text
-	parts   []*llm.Part // of each segment
-	changed []bool
+	text     Text
+	parts    []*llm.Part // of each segment
+	changed  []bool
+	redacted int // times
 }
 
 func newInspection(r *llm.Request) *inspection {
@@ -132,6 +191,7 @@ func (in *inspection) redact(findings []Finding) error {
 		in.changed[i] = true
 		from = to
 	}
+	in.redacted++
 	return nil
 }
 

@@ -11,6 +11,14 @@ func (x *Exchange) facts(r *llm.Request, targets []*target) *Facts {
 		Messages: len(r.Messages), Bytes: int64(len(r.Body.Raw)),
 		Caller: x.caller, User: x.record.User, Session: x.record.Session, Properties: x.record.Properties,
 	}
+	f.Format, f.Temperature, f.TopP = formatOf(r.Format), thousandths(r.Temperature), thousandths(r.TopP)
+	f.Address = x.head.address()
+	if x.checks != nil {
+		f.Guards = x.checks.verdicts()
+	}
+	if x.gw.policy.Reads("request.headers") {
+		f.Headers = x.headersFor()
+	}
 	if x.gw.policy.Reads("request.tokens") {
 		r.InputEstimate = inputTokens(r, false)
 		f.InputTokens = r.InputEstimate

@@ -180,6 +180,7 @@ func (x *Exchange) upstream(st *step) (*Upstream, error) {
 		up.Set = append(up.Set, llm.Header{Name: "content-type", Value: "application/json"})
 	}
 	up.Set = append(up.Set, st.wire.Header...)
+	up.Set, up.Remove = x.decision.changed(false, up.Set, up.Remove)
 	if c := st.Credential; c != nil {
 		hs, err := c.Headers(x.outgoing(up.Set, st.wire.Body))
 		if err != nil {

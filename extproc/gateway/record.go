@@ -45,6 +45,7 @@ type Record struct {
 	Revision string // of the policy
 	Rules    []string
 	Labels   map[string]string
+	Log      LogUse
 	Verdicts map[string]Action // by guard
 	Warnings []string
 }

@@ -359,6 +359,7 @@ func (x *Exchange) LocalReply(n, status int, details string) *llm.Answer {
 // responseHead is what happens to the headers of a response that is passed on.
 func (x *Exchange) responseHead(r *response, bodyChanges bool) *ResponseHead {
 	h := &ResponseHead{Set: x.ownHeaders(), Remove: withdrawn(r.head, bodyChanges, r.Dialect != x.front.dialect && r.req.Op != llm.OpForward)}
+	_, h.Remove = x.decision.changed(true, nil, h.Remove)
 	switch {
 	case r.enc != nil:
 		h.Set = append(h.Set, llm.Header{Name: "content-type", Value: r.enc.MediaType()})
@@ -386,6 +387,7 @@ func (x *Exchange) ownHeaders() []llm.Header {
 	if len(r.Warnings) > 0 {
 		hs = append(hs, llm.Header{Name: "x-attache-warnings", Value: headerText(strings.Join(r.Warnings, "; "))})
 	}
+	hs, _ = x.decision.changed(true, hs, nil)
 	return hs
 }
 

@@ -1,0 +1,177 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/attache-gateway/attache/extproc/llm"
+)
+
+// consult asks the policy, after the guards whose findings it reads.
+func (x *Exchange) consult(ctx context.Context, r *llm.Request, targets []*target) (*Decision, *llm.Answer) {
+	if refusal := x.sense(ctx, r, targets[0]); refusal != nil {
+		return nil, refusal
+	}
+	f := x.facts(r, targets)
+	if x.gw.policy.Reviews() {
+		x.known = f
+	}
+	ctx, cancel := x.gw.policyContext(ctx)
+	defer cancel()
+	d, err := x.gw.policy.Decide(ctx, f)
+	if err == nil {
+		err = x.gw.foreign(d.Headers)
+	}
+	if err != nil {
+		return nil, x.fail(llm.CodePolicyError, fmt.Errorf("policy: %w", err))
+	}
+	x.decision = d
+	x.record.Rules, x.record.Labels, x.record.Log = d.Rules, d.Labels, d.Log
+	if d.Deny == nil {
+		return &x.decision, nil
+	}
+	answer := x.refuse(&llm.Error{Status: d.Deny.Status, Code: d.Deny.Code, Message: d.Deny.Message})
+	if d.Deny.RetryAfterS > 0 {
+		answer.Header = append(answer.Header, llm.Header{Name: "retry-after", Value: fmt.Sprint(d.Deny.RetryAfterS)})
+	}
+	return nil, answer
+}
+
+func (g *Gateway) policyContext(ctx context.Context) (context.Context, context.CancelFunc) {
+	if g.policyTime <= 0 {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, g.policyTime)
+}
+
+// foreign finds changes of headers that carry a provider's credentials.
+func (g *Gateway) foreign(changes []HeaderChange) error {
+	for _, c := range changes {
+		if slices.Contains(g.credentials, c.Name) {
+			return fmt.Errorf("header %s carries a provider's credential", c.Name)
+		}
+	}
+	return nil
+}
+
+// review asks the policy about an exchange that has ended, off the client's
+// path. A policy that fails leaves the record as it is, with a word about it.
+func (x *Exchange) review() {
+	if x.known == nil {
+		return
+	}
+	ctx, cancel := x.gw.policyContext(context.Background())
+	defer cancel()
+	r := &x.record
+	x.known.Record = r
+	v, err := x.gw.policy.Review(ctx, x.known)
+	if err != nil {
+		r.Detail = strings.TrimPrefix(r.Detail+"; policy: after the response: "+err.Error(), "; ")
+		return
+	}
+	if len(v.Labels) > 0 { // those of the decision belong to the policy
+		r.Labels = maps.Clone(r.Labels)
+		if r.Labels == nil {
+			r.Labels = map[string]string{}
+		}
+		maps.Copy(r.Labels, v.Labels)
+	}
+	if v.Log.Level != "" && (r.Log.Level == "" || logOrder[v.Log.Level] < logOrder[r.Log.Level]) {
+		r.Log.Level = v.Log.Level
+	}
+	r.Log.Redact = slices.Concat(r.Log.Redact, v.Log.Redact)
+	r.Rules = slices.Concat(r.Rules, v.Rules)
+}
+
+var logOrder = map[string]int{LogNone: 0, LogMeta: 1, LogFull: 2}
+
+// redact takes out of a record what the policy says.
+func (r *Record) redact() {
+	for _, pointer := range r.Log.Redact {
+		name, isProperty := strings.CutPrefix(pointer, "/properties/")
+		switch {
+		case pointer == "/user":
+			r.User = ""
+		case pointer == "/session":
+			r.Session = ""
+		case pointer == "/request/model" || pointer == "/request":
+			r.Model = ""
+		case pointer == "/properties":
+			r.Properties = nil
+		case isProperty:
+			r.Properties = maps.Clone(r.Properties)
+			delete(r.Properties, name)
+		}
+	}
+}
+
+// changed applies the policy's changes of headers to those of a request or of a
+// response.
+func (d *Decision) changed(response bool, set []llm.Header, remove []string) ([]llm.Header, []string) {
+	for _, c := range d.Headers {
+		switch {
+		case c.Response != response:
+		case c.Remove:
+			remove = append(remove, c.Name)
+		default:
+			set = append(set, llm.Header{Name: c.Name, Value: c.Value})
+		}
+	}
+	return set, remove
+}
+
+// sense asks the guards whose findings the policy reads. What they say is done
+// after the policy.
+func (x *Exchange) sense(ctx context.Context, r *llm.Request, t *target) *llm.Answer {
+	for _, g := range x.gw.guards {
+		if !x.gw.policy.Reads("guards." + g.Name()) {
+			continue
+		}
+		if refusal := x.inspect(r, t); refusal != nil {
+			return refusal
+		}
+		if _, err := x.check(ctx, g); err != nil && !g.AllowOnError {
+			return x.broke(g.Name(), err)
+		}
+	}
+	return nil
+}
+
+// headersFor are the client's headers that a policy may see: none that carries
+// a key or a cookie.
+func (x *Exchange) headersFor() (hs []llm.Header) {
+	for _, h := range x.head.Headers {
+		secret := slices.Contains(credentials[:], h.Name) || slices.Contains(x.gw.credentials, h.Name) || h.Name == "cookie" || h.Name == "proxy-authorization"
+		if !secret && !strings.HasPrefix(h.Name, ":") {
+			hs = append(hs, h)
+		}
+	}
+	return hs
+}
+
+// address is that of the client, as Envoy appended it to the header.
+func (h *Head) address() string {
+	all := h.Get("x-forwarded-for")
+	return strings.TrimSpace(all[strings.LastIndexByte(all, ',')+1:])
+}
+
+// thousandths is a number in thousandths, -1 if it is not given.
+func thousandths(n llm.Number) int64 {
+	f, err := strconv.ParseFloat(string(n), 64)
+	if err != nil && !errors.Is(err, strconv.ErrRange) || f < 0 || f > 1e12 {
+		return -1
+	}
+	return int64(f*1000 + 0.5)
+}
+
+func formatOf(f *llm.Format) string {
+	if f == nil {
+		return string(llm.FormatText)
+	}
+	return string(f.Kind)
+}
