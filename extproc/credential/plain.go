@@ -1,6 +1,7 @@
 package credential
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -19,7 +20,7 @@ func plain(err error) error {
 	var entra *azidentity.AuthenticationFailedError
 	switch {
 	case errors.As(err, &oauth) && oauth.Response != nil:
-		return fmt.Errorf("credential: the token server answered %d %s", oauth.Response.StatusCode, word(oauth.ErrorCode))
+		return fmt.Errorf("credential: the token server answered %d%s", oauth.Response.StatusCode, code(oauth.Body))
 	case errors.As(err, &entra) && entra.RawResponse != nil:
 		return fmt.Errorf("credential: the token server answered %d", entra.RawResponse.StatusCode)
 	}
@@ -27,10 +28,14 @@ func plain(err error) error {
 	return errors.New("credential: " + strings.TrimPrefix(text[:min(len(text), maxError)], "credential: "))
 }
 
-// word is a code of OAuth, such as invalid_grant; empty if it is something else.
-func word(code string) string {
-	if len(code) > 50 || strings.Trim(code, "abcdefghijklmnopqrstuvwxyz_") != "" {
+// code is the code of an error of OAuth, such as invalid_grant, with a space
+// before it; empty if there is none.
+func code(body []byte) string {
+	var said struct {
+		Error string `json:"error"`
+	}
+	if json.Unmarshal(body, &said) != nil || said.Error == "" || len(said.Error) > 50 || strings.Trim(said.Error, "abcdefghijklmnopqrstuvwxyz_") != "" {
 		return ""
 	}
-	return code
+	return " " + said.Error
 }
