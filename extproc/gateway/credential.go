@@ -73,18 +73,12 @@ func (x *Exchange) noCredential(left []*target) *llm.Answer {
 		Message: "the gateway has no valid credential for the provider " + strings.Join(names, ", ") + " at the moment"})
 }
 
-// KeyHeader reports whether a provider's key may travel in a header: one that
-// carries nothing else, neither a client's word nor one between Envoy and the
-// gateway.
+// KeyHeader reports whether a provider's key may travel in a header, by its
+// name in lower case: one that carries neither a client's words nor those
+// between Envoy and the gateway.
 func KeyHeader(name string) bool {
-	for _, prefix := range [...]string{"x-attache-", "x-envoy-", "x-forwarded-", "content-", "accept", "proxy-"} {
-		if strings.HasPrefix(name, prefix) {
-			return false
-		}
+	if slices.Contains(credentials[:], name) {
+		return !strings.HasPrefix(name, "x-amz-") // parts of a signature
 	}
-	switch name {
-	case "", "host", "connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade", "expect", "cookie", "date", "via":
-		return false
-	}
-	return !forwarded[name] && strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789-_") == ""
+	return HeaderChangeable(name) && !forwarded[name]
 }
