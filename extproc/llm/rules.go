@@ -38,6 +38,7 @@ type Rules struct {
 	MaxTemperature  float64  // 0: as in the document
 	MaxStop         int64    // stop sequences; 0: as in the document
 	ShortCallIDs    bool     // ids of tool calls are nine letters and digits
+	ThinkingParts   bool     // takes an assistant's earlier reasoning as parts of type thinking
 	PlainMedia      bool     // takes sound as base64 text alone, and a document as document_url
 	ToolAny         bool     // knows tool_choice any
 	OneAnswer       bool     // refuses n above 1

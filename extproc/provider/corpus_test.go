@@ -171,7 +171,10 @@ func (r *recording) wire(t *testing.T) (body []byte, mediaType string) {
 }
 
 // tally counts what became of recordings.
-type tally struct{ tried, passed, refused int }
+type tally struct {
+	tried, passed, refused int
+	reasons                map[string]int // of refusals
+}
 
 func (n *tally) count(err error) error {
 	n.tried++
@@ -181,6 +184,9 @@ func (n *tally) count(err error) error {
 		n.passed++
 	case errors.As(err, &refusal) && refusal.Status == 400:
 		n.refused++
+		if n.reasons != nil {
+			n.reasons[message(err)]++
+		}
 	default:
 		return err
 	}
@@ -191,15 +197,19 @@ func (n tally) String() string {
 	return fmt.Sprintf("%d tried, %d passed, %d refused", n.tried, n.passed, n.refused)
 }
 
+// vendors are the recordings whose requests every provider gets.
+var vendors = map[string]dialect.Dialect{"openai chat": openai.New(), "anthropic messages": anthropic.New()}
+
 // What a provider answered goes through its preset: the requests that it took
-// lose nothing, the requests of OpenAI's clients are written for it or refused,
+// lose nothing, those of OpenAI's and Anthropic's clients are written for it or refused,
 // and its responses are read to their end.
 func TestCorpusThroughPresets(t *testing.T) {
 	all := recordings(t)
 	var clients []*llm.Request
 	for i := range all {
-		if r := &all[i]; r.Provider == "openai" && r.Endpoint == "chat" && r.Response.Status == 200 && len(r.Request.Body) > 0 && r.Request.Body[0] == '{' {
-			q, err := openai.New().DecodeRequest(llm.OpChat, r.Request.Body)
+		r := &all[i]
+		if client := vendors[r.Provider+" "+r.Endpoint]; client != nil && r.Response.Status == 200 && len(r.Request.Body) > 0 && r.Request.Body[0] == '{' {
+			q, err := client.DecodeRequest(llm.OpChat, r.Request.Body)
 			if err != nil {
 				t.Fatalf("%s: %v", r.ID, err)
 			}
@@ -211,9 +221,11 @@ func TestCorpusThroughPresets(t *testing.T) {
 		by[all[i].Provider] = append(by[all[i].Provider], &all[i])
 	}
 	valid := mistralSchema(t)
+	reasons := map[string]int{}
 	for _, name := range slices.Sorted(maps.Keys(by)) {
 		list := by[name]
-		var own, foreign, responses tally
+		var own, responses tally
+		foreign := tally{reasons: reasons}
 		seen := map[string]bool{}
 		for _, r := range list {
 			s, ok := find(t, r)
@@ -241,11 +253,14 @@ func TestCorpusThroughPresets(t *testing.T) {
 					err = valid(w.Body)
 				}
 				if err != nil {
-					t.Errorf("%s in %s: a request of OpenAI's clients: %v\n%s", name, s.preset.Dialect, err, q.Body.Raw)
+					t.Errorf("%s in %s: a request of the vendors' clients: %v\n%s", name, s.preset.Dialect, err, q.Body.Raw)
 				}
 			}
 		}
-		t.Logf("%s: own requests %v; requests of OpenAI's clients %v; responses %v", name, own, foreign, responses)
+		t.Logf("%s: own requests %v; requests of the vendors' clients %v; responses %v", name, own, foreign, responses)
+	}
+	for _, reason := range slices.Sorted(maps.Keys(reasons)) {
+		t.Logf("refused %d times: %s", reasons[reason], reason)
 	}
 }
 

@@ -38,6 +38,8 @@ var mistral = llm.Rules{
 	NoUsageOption:   true,
 	ShortCallIDs:    true,
 	PlainMedia:      true,
+	ThinkingParts:   true,
+	ReasoningField:  "reasoning_content",
 	ToolAny:         true,
 	MaxTemperature:  1.5,
 	Members: []string{

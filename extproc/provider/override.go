@@ -108,6 +108,7 @@ var ruleFields = []ruleField{
 	scalar("max_temperature", func(r *llm.Rules) *float64 { return &r.MaxTemperature }),
 	scalar("max_stop", func(r *llm.Rules) *int64 { return &r.MaxStop }),
 	scalar("short_call_ids", func(r *llm.Rules) *bool { return &r.ShortCallIDs }),
+	scalar("thinking_parts", func(r *llm.Rules) *bool { return &r.ThinkingParts }),
 	scalar("plain_media", func(r *llm.Rules) *bool { return &r.PlainMedia }),
 	scalar("tool_any", func(r *llm.Rules) *bool { return &r.ToolAny }),
 	scalar("one_answer", func(r *llm.Rules) *bool { return &r.OneAnswer }),

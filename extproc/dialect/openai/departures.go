@@ -17,7 +17,7 @@ import (
 // from the format: other names of members, none that it refuses, and ids and
 // numbers that it takes. It is the same for requests of every client.
 func depart(w *dialect.Wire, q *llm.Request, rules *llm.Rules) *dialect.Wire {
-	d := &departures{rules: rules, request: q, in: jsonx.NewReader(w.Body), warnings: w.Warnings}
+	d := &departures{body: w.Body, rules: rules, request: q, in: jsonx.NewReader(w.Body), warnings: w.Warnings}
 	if !d.any(w.Body) {
 		return w
 	}
@@ -45,17 +45,19 @@ func depart(w *dialect.Wire, q *llm.Request, rules *llm.Rules) *dialect.Wire {
 }
 
 type departures struct {
+	body     []byte
 	rules    *llm.Rules
 	request  *llm.Request
 	in       *jsonx.Reader
 	edits    []llm.Edit
 	warnings []string
+	thought  bool // the message's reasoning stands in its content
 }
 
 // any reports whether the body has to be read.
 func (d *departures) any(body []byte) bool {
 	r := d.rules
-	return r.MaxTemperature > 0 || r.ShortCallIDs || r.PlainMedia || r.Members != nil || r.Refused != nil ||
+	return r.MaxTemperature > 0 || r.ShortCallIDs || r.PlainMedia || r.ThinkingParts || r.Members != nil || r.Refused != nil ||
 		slices.ContainsFunc(renamable[:], func(name string) bool {
 			return d.renamed(name) != name && bytes.Contains(body, []byte(name))
 		})
@@ -101,7 +103,8 @@ func (d *departures) takes(path string) bool {
 func (d *departures) deep(path string) bool {
 	below := func(m string) bool { return strings.HasPrefix(m, path+"[") || strings.HasPrefix(m, path+".") }
 	return slices.ContainsFunc(d.rules.Members, below) || slices.ContainsFunc(d.rules.Refused, below) ||
-		d.rules.ShortCallIDs && below("messages[].tool_calls[].id") || d.rules.PlainMedia && below("messages[].content[].type")
+		d.rules.ShortCallIDs && below("messages[].tool_calls[].id") || d.rules.PlainMedia && below("messages[].content[].type") ||
+		d.rules.ThinkingParts && below("messages[].content")
 }
 
 // member reads the value of a member, at any depth.
@@ -117,6 +120,9 @@ func (d *departures) value(path string) error {
 		return d.plain()
 	case kind == jsonx.Object && d.deep(path):
 		members, err := d.in.Members(d.member)
+		if err == nil && d.rules.ThinkingParts && path == "messages[]" {
+			d.think(members)
+		}
 		d.drop(path, members)
 		return err
 	case kind == jsonx.Array && d.deep(path):
@@ -138,7 +144,9 @@ func (d *departures) drop(object string, members []llm.Member) {
 			kept = i
 			continue
 		}
-		d.warn(path, "left out: the server does not take it")
+		if !d.thought || path != thoughtsPath {
+			d.warn(path, "left out: the server does not take it")
+		}
 		if kept >= 0 {
 			d.edits = append(d.edits, llm.Edit{At: llm.Span{Start: members[i-1].At.End, End: m.At.End}})
 		}
@@ -146,6 +154,42 @@ func (d *departures) drop(object string, members []llm.Member) {
 	if kept < 0 && len(members) > 0 {
 		d.edits = append(d.edits, llm.Edit{At: llm.Span{Start: members[0].At.Start, End: members[len(members)-1].At.End}})
 	}
+}
+
+func (d *departures) text(at llm.Span) string { return string(d.body[at.Start:at.End]) }
+
+const thoughtsPath = "messages[].reasoning_content"
+
+// think puts a message's reasoning before its content, as a part of type
+// thinking.
+func (d *departures) think(members []llm.Member) {
+	var thoughts, content string
+	var at llm.Span
+	for _, m := range members {
+		switch m.Name {
+		case "reasoning_content":
+			thoughts = d.text(m.Value)
+		case "content":
+			at, content = m.Value, d.text(m.Value)
+		}
+	}
+	d.thought = strings.HasPrefix(thoughts, `"`) && thoughts != `""` && content != ""
+	if !d.thought {
+		return
+	}
+	part := `{"type":"thinking","thinking":[{"type":"text","text":` + thoughts + `}]}`
+	switch content[0] {
+	case '[':
+		if strings.TrimLeft(content[1:], " \t\r\n") != "]" {
+			part += ","
+		}
+		at = llm.Span{Start: at.Start + 1, End: at.Start + 1}
+	case '"':
+		part = "[" + part + `,{"type":"text","text":` + content + "}]"
+	default:
+		part = "[" + part + "]"
+	}
+	d.edits = append(d.edits, llm.Edit{At: at, New: []byte(part)})
 }
 
 // cool lowers a temperature to the highest that the server takes.

@@ -1,6 +1,7 @@
 package openai
 
 import (
+	"encoding/json"
 	"slices"
 	"strings"
 	"testing"
@@ -42,6 +43,12 @@ func TestDepartures(t *testing.T) {
 			`{"model":"m","messages":[{"role":"assistant","tool_calls":[{"id":"` + shortID("call_1") + `","type":"function","function":{"name":"f","arguments":"{}"}},` +
 				`{"id":"abcDEF123","type":"function","function":{"name":"f","arguments":"{}"}}]},{"role":"tool","tool_call_id":"` + shortID("call_1") + `","content":"x"},{"role":"tool","tool_call_id":"abcDEF123","content":"y"}]}`,
 			llm.Rules{ShortCallIDs: true}, nil},
+		{"reasoning before the content", `{"model":"m","messages":[{"role":"assistant","reasoning_content":"why","content":"so"},{"role":"assistant","content":null,"reasoning_content":"a\\nb"},` +
+			`{"content":[ {"type":"text","text":"t"}],"role":"assistant","reasoning_content":"c"},{"role":"assistant","content":"d","reasoning_content":""}]}`,
+			`{"model":"m","messages":[{"role":"assistant","content":[{"type":"thinking","thinking":[{"type":"text","text":"why"}]},{"type":"text","text":"so"}]},` +
+				`{"role":"assistant","content":[{"type":"thinking","thinking":[{"type":"text","text":"a\\nb"}]}]},` +
+				`{"content":[{"type":"thinking","thinking":[{"type":"text","text":"c"}]}, {"type":"text","text":"t"}],"role":"assistant"},{"role":"assistant","content":"d"}]}`,
+			llm.Rules{ThinkingParts: true, Members: []string{"model", "messages", "messages[].role", "messages[].content"}}, []string{"messages.reasoning_content: left out"}},
 		{"sound and documents as text", `{"model":"m","messages":[{"role":"user","content":[{"type":"text","text":"t"},{"type":"input_audio","input_audio":{"data":"AAAA","format":"wav"}},` +
 			`{"type":"file","file":{"filename":"a.pdf","file_data":"data:application/pdf;base64,BBBB"}},{"type":"file","file":{"file_id":"f"}}]}]}`,
 			`{"model":"m","messages":[{"role":"user","content":[{"type":"text","text":"t"},{"type":"input_audio","input_audio":"AAAA"},` +
@@ -107,4 +114,33 @@ func TestCrossingDepartures(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Whatever a client sends, a request that departs is JSON, holds nothing that
+// the server refuses, and departs in nothing more.
+func FuzzDepartures(f *testing.F) {
+	f.Add([]byte(`{"model":"m","seed":1,"temperature":9,"messages":[{"role":"user","name":"n","content":[{"type":"text","text":"t","x":1},{"type":"file","file":{"file_id":"f"}}]}]}`))
+	f.Add([]byte(`{"x":{},"model":"m","messages":[{"role":"assistant","reasoning_content":"r","content":[],"tool_calls":[{"id":"1","type":"function","function":{"name":"f","arguments":"{}"}}]}]}`))
+	rules := llm.Rules{
+		Members: []string{"model", "messages", "random_seed", "temperature", "messages[].role", "messages[].content", "messages[].tool_calls",
+			"messages[].tool_call_id", "messages[].content[].type", "messages[].content[].text", "messages[].content[].thinking", "messages[].content[].file_id"},
+		SeedField: "random_seed", MaxTemperature: 1.5, ShortCallIDs: true, PlainMedia: true, ThinkingParts: true,
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		r, err := New().DecodeRequest(llm.OpChat, body)
+		if err != nil {
+			return
+		}
+		w, err := New().EncodeRequest(r, dialect.Target{Rules: rules})
+		if err != nil {
+			t.Fatalf("%v\n%s", err, body)
+		}
+		if !json.Valid(w.Body) {
+			t.Fatalf("not JSON: %s\nfrom %s", w.Body, body)
+		}
+		again := depart(&dialect.Wire{Body: w.Body}, r, &rules)
+		if string(again.Body) != string(w.Body) {
+			t.Errorf("it departs once more:\n%s\n%s", w.Body, again.Body)
+		}
+	})
 }
