@@ -27,6 +27,9 @@ type invoke struct{ dialect.ProviderSide }
 const bedrockVersion = `"bedrock-2023-05-31"`
 
 func (d *invoke) EncodeRequest(r *llm.Request, t dialect.Target) (*dialect.Wire, error) {
+	if err := refuseLinks(r, "Amazon Bedrock"); err != nil {
+		return nil, err
+	}
 	w, err := d.ProviderSide.EncodeRequest(r, t)
 	if err != nil {
 		return nil, err

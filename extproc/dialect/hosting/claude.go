@@ -21,6 +21,9 @@ type rawPredict struct {
 const vertexVersion = `"vertex-2023-10-16"`
 
 func (d *rawPredict) EncodeRequest(r *llm.Request, t dialect.Target) (*dialect.Wire, error) {
+	if err := refuseLinks(r, "Vertex AI"); err != nil {
+		return nil, err
+	}
 	w, err := d.ProviderSide.EncodeRequest(r, t)
 	if err != nil {
 		return nil, err

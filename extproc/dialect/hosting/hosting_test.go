@@ -141,6 +141,26 @@ func TestBetas(t *testing.T) {
 	}
 }
 
+func TestLinks(t *testing.T) {
+	for _, h := range []Hosting{onBedrock, onVertex} {
+		for body, param := range map[string]string{
+			`{"model":"c","max_tokens":9,"messages":[{"role":"user","content":[{"type":"text","text":"?"},{"type":"image","source":{"type":"url","url":"https://example.com/a.png"}}]}]}`:        "messages[0].content[1]",
+			`{"model":"c","max_tokens":9,"messages":[{"role":"user","content":[{"type":"tool_result","tool_use_id":"t","content":[{"type":"image","source":{"type":"file","file_id":"f"}}]}]}]}`: "messages[0].content[0].content[0]",
+		} {
+			_, err := encode(t, h, anthropic.New(), &llm.Request{Op: llm.OpChat}, "c", body)
+			var e *llm.Error
+			if !errors.As(err, &e) || e.Code != llm.CodeUnsupported || e.Param != param {
+				t.Errorf("%s: got %v", h.Name, err)
+			}
+		}
+		_, err := encode(t, h, anthropic.New(), &llm.Request{Op: llm.OpChat}, "c",
+			`{"model":"c","max_tokens":9,"messages":[{"role":"user","content":[{"type":"image","source":{"type":"base64","media_type":"image/png","data":"AA=="}}]}]}`)
+		if err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 func TestInvokeCount(t *testing.T) {
 	w, err := encode(t, onBedrock, anthropic.New(), &llm.Request{Op: llm.OpCountTokens}, "c", `{"model":"claude","messages":[{"role":"user","content":"Hi"}]}`)
 	if err != nil {
