@@ -27,9 +27,13 @@ var bedrock = Preset{
 	Needs:      []string{"region"},
 	Models: []string{"*anthropic.claude-*", "*amazon.nova-*", "*meta.llama*", "*mistral.*", "*deepseek.*", "*cohere.command-*",
 		"*openai.gpt-*", "*qwen.*", "*moonshot*.kimi-*", "arn:aws*:bedrock:*/*"},
-	rules: append(limited("claude-", claude), rule{"*", llm.Rules{}}),
+	rules: served(converse, limited("claude-", claude)...),
 	name:  claudeOnBedrock,
 }
+
+// converse is what the API itself departs in: its description allows documents
+// of 4.5 MB, and images of less.
+var converse = llm.Rules{MaxMedia: 4_500_000}
 
 // limited are the rules for the names with a prefix: the last of the list, which
 // fits all, fits no other names.

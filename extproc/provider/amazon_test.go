@@ -17,6 +17,7 @@ func TestRulesForBedrock(t *testing.T) {
 		"amazon.nova-lite-v1:0":                                                         {},
 		"arn:aws:bedrock:us-east-1:1:application-inference-profile/abc":                 {},
 	} {
+		want = with(converse, want)
 		if got := RulesFor("bedrock", llm.Bedrock, "https://bedrock-runtime.eu-west-1.amazonaws.com", model); !reflect.DeepEqual(got, want) {
 			t.Errorf("%s: got %+v, want %+v", model, got, want)
 		}

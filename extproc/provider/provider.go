@@ -31,7 +31,7 @@ type Preset struct {
 	Below   string            // where the paths of the dialect begin, and so a base URL ends
 
 	Auth       Auth
-	KeyVars    []string // environment variables that its SDK reads the key from; the first that is set goes
+	KeyVars    []string // environment variables with the key, as its SDK or its documents have them; the first that is set goes
 	URLVar     string   // the one for the base URL; of a kind that is keyless it alone will do
 	RegionVars []string // those for the region
 

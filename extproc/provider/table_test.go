@@ -221,26 +221,61 @@ func cell(t *testing.T, f feature, p provider.Preset, model string, notes *[]str
 	return strings.Join(numbers, ", ")
 }
 
+// kindsTable writes what a user has to know of each kind.
+func kindsTable() []byte {
+	var out bytes.Buffer
+	out.WriteString("| Kind | Formats | Server | Needs | `attache up` looks for |\n|---|---|---|---|---|\n")
+	for _, kind := range provider.Kinds() {
+		p, _ := provider.Lookup(kind, "")
+		server, needs := p.URL, code(p.Needs)
+		if server == "" {
+			server = "each account has its own"
+		}
+		variables := append(slices.Clone(p.KeyVars), p.RegionVars...)
+		if p.URLVar != "" {
+			variables = append(variables, p.URLVar)
+		}
+		fmt.Fprintf(&out, "| `%s` | %s | %s | %s | %s |\n", kind, strings.Join(provider.Dialects(kind), ", "), server, needs, code(variables))
+	}
+	return out.Bytes()
+}
+
+func code(names []string) string {
+	if len(names) == 0 {
+		return ""
+	}
+	return "`" + strings.Join(names, "`, `") + "`"
+}
+
 const readme = "README.md"
 
-// The table in README.md is what the code does.
-func TestFeatureTable(t *testing.T) {
-	const begin, end = "<!-- table: go test -update writes it -->\n", "<!-- end of table -->\n"
-	text, err := os.ReadFile(readme)
+// The tables in README.md are what the code does.
+func TestReadme(t *testing.T) {
+	was, err := os.ReadFile(readme)
 	if err != nil {
 		t.Fatal(err)
 	}
-	head, rest, ok := strings.Cut(string(text), begin)
-	_, tail, also := strings.Cut(rest, end)
-	if !ok || !also {
-		t.Fatalf("%s has no place for the table", readme)
-	}
-	want := head + begin + string(table(t)) + end + tail
-	if *update {
-		if err := os.WriteFile(readme, []byte(want), 0o644); err != nil {
+	is := replace(t, string(was), "kinds", kindsTable())
+	is = replace(t, is, "features", table(t))
+	switch {
+	case is == string(was):
+	case *update:
+		if err := os.WriteFile(readme, []byte(is), 0o644); err != nil {
 			t.Fatal(err)
 		}
-	} else if string(text) != want {
+	default:
 		t.Errorf("%s is not what the code does: run make golden and look at the difference", readme)
 	}
+}
+
+// replace puts a table between the comments that name it.
+func replace(t *testing.T, text, name string, table []byte) string {
+	t.Helper()
+	begin, end := "<!-- "+name+": make golden writes it -->\n", "<!-- end of "+name+" -->\n"
+	head, rest, ok := strings.Cut(text, begin)
+	_, tail, also := strings.Cut(rest, end)
+	if !ok || !also {
+		t.Fatalf("%s has no place for the table of %s", readme, name)
+	}
+	return head + begin + string(table) + end + tail
 }
