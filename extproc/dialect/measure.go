@@ -49,6 +49,9 @@ func (m *Measure) Add(text string) {
 // Chars is the length of the text in characters.
 func (m *Measure) Chars() int { return m.chars }
 
+// Len is the length of the text in bytes.
+func (m *Measure) Len() int { return m.plain + len(m.rest) }
+
 // Bytes is where the character at an offset begins.
 func (m *Measure) Bytes(chars int) int {
 	if chars <= m.plain {
@@ -63,7 +66,7 @@ func (m *Measure) Bytes(chars int) int {
 			n++
 		}
 	}
-	return m.plain + len(m.rest)
+	return m.Len()
 }
 
 // CharsAt is the character that begins at a byte or has it inside.

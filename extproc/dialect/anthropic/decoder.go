@@ -32,6 +32,7 @@ type decoder struct {
 	started, ended bool // of a stream
 	usage          usage
 	tools          int // tool calls so far
+	chars          int // of text so far
 	block          openBlock
 }
 
@@ -40,6 +41,11 @@ type openBlock struct {
 	isTool  bool
 	hasArgs bool   // some were said
 	input   []byte // a whole input that came with the start
+	begin   int    // of its text, in characters
+	cites   []*llm.Event
+	other   string // its type, if it has no canonical form
+	raw     []byte // of which this is the beginning
+	args    []byte // and this its input
 }
 
 func (d *decoder) Decode(chunk []byte, eos bool) ([]dialect.Frame, error) {
@@ -175,7 +181,6 @@ func (d *decoder) event(data []byte) error {
 	case "content_block_delta":
 		err = d.member("delta", d.delta)
 	case "content_block_start":
-		d.block = openBlock{}
 		err = d.member("content_block", d.contentBlock)
 	case "content_block_stop":
 		_, err = d.Skip()

@@ -25,6 +25,7 @@ func (*Dialect) EncodeRequest(r *llm.Request, t dialect.Target) (*dialect.Wire, 
 		return w, nil
 	}
 	w.Header = []llm.Header{{Name: versionHeader, Value: version}}
+	r = dialect.Renamed(r, func(name string) bool { return dialect.PlainName(name, maxToolName) })
 	e := &requestEncoder{Notes: dialect.Notes{Request: r, API: api}, target: t, rules: t.Rules}
 	if err := e.request(); err != nil {
 		return nil, err

@@ -2,7 +2,6 @@ package anthropic
 
 import (
 	"errors"
-	"fmt"
 	"slices"
 
 	"github.com/attache-gateway/attache/extproc/dialect"
@@ -20,7 +19,7 @@ const maxToolName = 128
 func (e *requestEncoder) tools() error {
 	r := e.Request
 	n := 0
-	for i, t := range r.Tools {
+	for _, t := range r.Tools {
 		if r.ToolChoice.Allowed != nil && !slices.Contains(r.ToolChoice.Allowed, t.Name) {
 			continue
 		}
@@ -28,7 +27,7 @@ func (e *requestEncoder) tools() error {
 			e.dst = append(e.dst, `,"tools":[`...)
 		}
 		e.dst = comma(e.dst, n)
-		if err := e.tool(i, t); err != nil {
+		if err := e.tool(t); err != nil {
 			return err
 		}
 		n++
@@ -40,12 +39,9 @@ func (e *requestEncoder) tools() error {
 	return e.toolChoice()
 }
 
-func (e *requestEncoder) tool(i int, t llm.Tool) error {
+func (e *requestEncoder) tool(t llm.Tool) error {
 	if t.Type != "" {
-		return llm.Unsupported(fmt.Sprintf("tools[%d]", i), "the Messages API has no tool of type %s", t.Type)
-	}
-	if len(t.Name) > maxToolName || toolID(t.Name) != t.Name {
-		return llm.Unsupported(e.Name(fmt.Sprintf("tools[%d].function.name", i)), "must be at most %d letters, digits, _ or -", maxToolName)
+		return e.RefuseTool(&t)
 	}
 	e.dst = append(e.dst, `{"name":`...)
 	e.dst = jsonx.AppendString(e.dst, t.Name)
@@ -55,7 +51,7 @@ func (e *requestEncoder) tool(i int, t llm.Tool) error {
 	}
 	schema, err := inputSchema(t.Schema)
 	if err != nil {
-		return llm.Invalid(e.Name(fmt.Sprintf("tools[%d].function.parameters", i)), "%s", err)
+		return llm.Invalid(e.Place(t.Raw, "tools"), "%s", err)
 	}
 	e.dst = append(append(e.dst, `,"input_schema":`...), schema...)
 	if t.Strict != nil && *t.Strict {

@@ -15,18 +15,19 @@ import (
 // blocks must come one after the other, numbered without gaps, and reasoning
 // must be signed; what no provider signed gets the mark "unsigned".
 func (*Dialect) NewEncoder(r *llm.Request) dialect.Encoder {
-	a := answer{model: r.Model, usage: llm.Usage{Input: r.InputEstimate}}
+	a := answer{Report: dialect.Report{API: api}, model: r.Model, usage: llm.Usage{Input: r.InputEstimate}}
 	switch {
 	case r.Op == llm.OpCountTokens:
 		return &countEncoder{}
 	case r.Stream:
-		return &streamEncoder{answer: a}
+		return dialect.Restored(r, &streamEncoder{answer: a})
 	}
-	return &unaryEncoder{answer: a}
+	return dialect.Restored(r, &unaryEncoder{answer: a})
 }
 
 // An answer is what both forms of a response keep until its end.
 type answer struct {
+	dialect.Report
 	id, model string
 	usage     llm.Usage
 	finish    llm.Event

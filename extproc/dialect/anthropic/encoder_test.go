@@ -19,7 +19,7 @@ import (
 func strictStream(t *testing.T, stream []byte) {
 	t.Helper()
 	deltas := map[string]string{
-		"text": "text_delta", "thinking": "thinking_delta signature_delta", "tool_use": "input_json_delta",
+		"text": "text_delta citations_delta", "thinking": "thinking_delta signature_delta", "tool_use": "input_json_delta",
 	}
 	next, open, signed, state := 0, "", false, "new"
 	for _, event := range strings.Split(strings.TrimSuffix(string(stream), "\n\n"), "\n\n") {

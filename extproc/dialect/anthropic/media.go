@@ -16,6 +16,9 @@ func (e *requestEncoder) media(p *llm.Part) error {
 	if err != nil {
 		return llm.Invalid(e.Place(p.Raw, "messages"), "%s", err)
 	}
+	if err := e.CheckMedia(&llm.Part{Media: m, Raw: p.Raw}, &e.rules); err != nil {
+		return err
+	}
 	if m.Detail != "" && m.Detail != "auto" {
 		e.Warn("image_url.detail", "left out: the API has no levels of detail")
 	}

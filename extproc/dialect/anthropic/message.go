@@ -1,6 +1,7 @@
 package anthropic
 
 import (
+	"bytes"
 	"strconv"
 
 	"github.com/attache-gateway/attache/extproc/dialect"
@@ -108,17 +109,25 @@ func (d *decoder) content() error {
 			_, err := d.Skip()
 			return err
 		}
-		d.block = openBlock{}
 		err := d.contentBlock()
 		d.endBlock()
 		return err
 	})
 }
 
+// written are the blocks of answers that have a canonical form.
+var written = map[string]bool{"text": true, "thinking": true, "redacted_thinking": true, "tool_use": true}
+
 // contentBlock reads a block, or the beginning of a streamed one, which is a
 // block that is still empty.
 func (d *decoder) contentBlock() error {
 	tag := string(d.Tag("type"))
+	d.block = openBlock{begin: d.chars}
+	if !written[tag] {
+		raw, err := d.Raw()
+		d.block.other, d.block.raw = tag, bytes.Clone(raw)
+		return err
+	}
 	var b struct{ text, thinking, signature, data, id, name string }
 	var input []byte
 	err := d.Object(func(name []byte) (err error) {
@@ -138,6 +147,10 @@ func (d *decoder) contentBlock() error {
 		case "input":
 			input, err = d.Raw()
 			return err
+		case "citations":
+			if d.Kind() == jsonx.Array {
+				return d.Array(func(int) error { return d.citation() })
+			}
 		}
 		_, err = d.Skip()
 		return err
@@ -155,23 +168,33 @@ func (d *decoder) contentBlock() error {
 		d.say(llm.EventRedacted, b.data)
 	case "tool_use":
 		d.emit(llm.Event{Kind: llm.EventToolStart, Tool: d.tools, ID: b.id, Name: b.name})
-		d.block = openBlock{isTool: true, input: append([]byte(nil), input...)}
+		d.block.isTool, d.block.input = true, bytes.Clone(input)
 		d.tools++
-	default:
-		d.emit(llm.Event{Kind: llm.EventOther, Text: tag})
 	}
 	return nil
 }
 
 // say emits text unless it is empty.
 func (d *decoder) say(kind llm.Kind, text string) {
-	if text != "" {
-		d.emit(llm.Event{Kind: kind, Text: text})
+	if text == "" {
+		return
 	}
+	if kind == llm.EventText {
+		d.chars += dialect.Chars(text)
+	}
+	d.emit(llm.Event{Kind: kind, Text: text})
 }
 
-// endBlock ends the open block. A call without arguments has empty ones.
+// endBlock ends the open block. A call without arguments has empty ones. What is
+// cited is cited for all of the block's text.
 func (d *decoder) endBlock() {
+	for _, e := range d.block.cites {
+		e.Citation.Start, e.Citation.End = d.block.begin, d.chars
+		d.emit(*e)
+	}
+	if d.block.other != "" {
+		d.emit(llm.Event{Kind: llm.EventOther, Text: d.block.other, Raw: &llm.Raw{Dialect: llm.Anthropic, JSON: d.block.whole()}})
+	}
 	if d.block.isTool && !d.block.hasArgs {
 		args := "{}"
 		if !isNull(d.block.input) {
@@ -196,7 +219,9 @@ func (d *decoder) delta() error {
 		kind, field = llm.EventSignature, "signature"
 	case "input_json_delta":
 		kind, field = llm.EventToolArgs, "partial_json"
-	default: // citations; of others nothing is known
+	case "citations_delta":
+		return d.member("citation", d.citation)
+	default: // nothing is known of it
 		_, err := d.Skip()
 		return err
 	}
@@ -209,11 +234,14 @@ func (d *decoder) delta() error {
 		if err != nil || text == "" {
 			return err
 		}
-		if kind != llm.EventToolArgs {
-			d.emit(llm.Event{Kind: kind, Text: text})
-		} else if d.block.isTool { // not of a tool that the provider runs itself
+		switch {
+		case kind != llm.EventToolArgs:
+			d.say(kind, text)
+		case d.block.isTool:
 			d.block.hasArgs = true
 			d.emit(llm.Event{Kind: kind, Tool: d.tools - 1, Text: text})
+		case len(d.block.args)+len(text) <= maxInput: // of a tool that the provider runs itself
+			d.block.args = append(d.block.args, text...)
 		}
 		return nil
 	})

@@ -1,9 +1,9 @@
 package anthropic
 
 import (
-	"github.com/attache-gateway/attache/extproc/dialect"
 	"strconv"
 
+	"github.com/attache-gateway/attache/extproc/dialect"
 	"github.com/attache-gateway/attache/extproc/dialect/jsonx"
 	"github.com/attache-gateway/attache/extproc/llm"
 )
@@ -30,6 +30,7 @@ type streamBlock struct {
 	id, name  string
 	text      []byte // while it waits
 	signature string
+	cites     [][]byte
 	ended     bool // while it waits: nothing will be added
 	signed    bool
 	said      bool // arguments were written
@@ -75,6 +76,12 @@ func (s *streamEncoder) event(dst []byte, e *llm.Event) []byte {
 		dst = s.add(dst, &streamBlock{kind: e.Kind, tool: e.Tool, id: s.callID(e), name: e.Name})
 	case llm.EventToolArgs:
 		dst = s.arguments(dst, e)
+	case llm.EventCitation:
+		dst = s.cite(dst, e)
+	case llm.EventOther:
+		dst = s.other(dst, e)
+	case llm.EventMedia:
+		s.Lose("media")
 	case llm.EventBlockEnd:
 		dst = s.blockEnd(dst)
 	case llm.EventUsage:
@@ -145,6 +152,46 @@ func (s *streamEncoder) text(dst []byte, kind llm.Kind, text string) []byte {
 		return s.delta(dst, text)
 	}
 	return s.add(dst, &streamBlock{kind: kind, text: []byte(text)})
+}
+
+// cite names a source of the text that is open. Text that is closed cannot get
+// one any more.
+func (s *streamEncoder) cite(dst []byte, e *llm.Event) []byte {
+	source, ok := dialect.Own(e, llm.Anthropic), true
+	if source == nil {
+		source, ok = appendCitation(nil, e.Citation)
+	}
+	b := s.open
+	if n := len(s.waiting); n > 0 {
+		b = s.waiting[n-1]
+	}
+	switch {
+	case !ok || b == nil || b.kind != llm.EventText || b.ended:
+		s.Lose("citations")
+	case b == s.open:
+		return s.citation(dst, source)
+	default:
+		b.cites = append(b.cites, source)
+		s.size += len(source)
+	}
+	return dst
+}
+
+func (s *streamEncoder) citation(dst, source []byte) []byte {
+	dst = append(dst, "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":"...)
+	dst = strconv.AppendInt(dst, int64(s.blocks), 10)
+	dst = append(dst, `,"delta":{"type":"citations_delta","citation":`...)
+	return append(append(dst, dialect.OneLine(source)...), "}}\n\n"...)
+}
+
+// other writes a block that only this dialect has.
+func (s *streamEncoder) other(dst []byte, e *llm.Event) []byte {
+	raw := dialect.Own(e, llm.Anthropic)
+	if raw == nil {
+		s.Lose(e.Text)
+		return dst
+	}
+	return s.add(s.begin(dst, nil), &streamBlock{kind: e.Kind, text: raw, ended: true})
 }
 
 func (s *streamEncoder) sign(dst []byte, signature string) []byte {
@@ -226,6 +273,9 @@ func (s *streamEncoder) openBlock(dst []byte, b *streamBlock, text string) []byt
 		dst = append(dst, `,"content_block":{"type":"redacted_thinking","data":`...)
 		dst = append(jsonx.AppendString(dst, text), "}}"...)
 		text = ""
+	case llm.EventOther:
+		dst = append(append(append(dst, `,"content_block":`...), dialect.OneLine([]byte(text))...), '}')
+		text = ""
 	case llm.EventToolStart:
 		dst = append(dst, `,"content_block":{"type":"tool_use","id":`...)
 		dst = jsonx.AppendString(dst, b.id)
@@ -238,6 +288,10 @@ func (s *streamEncoder) openBlock(dst []byte, b *streamBlock, text string) []byt
 	}
 	if text != "" {
 		dst = s.delta(dst, text)
+	}
+	for _, source := range b.cites {
+		s.size -= len(source)
+		dst = s.citation(dst, source)
 	}
 	if b.signature != "" {
 		b.signed = true

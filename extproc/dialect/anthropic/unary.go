@@ -19,6 +19,7 @@ type unaryBlock struct {
 	kind      llm.Kind // EventText, EventReasoning, EventRedacted or EventToolStart
 	text      []byte
 	signature []byte
+	cites     [][]byte
 	id, name  string
 }
 
@@ -64,6 +65,12 @@ func (u *unaryEncoder) Encode(dst []byte, events []llm.Event) ([]byte, error) {
 			if i, ok := u.byTool[e.Tool]; ok {
 				u.blocks[i].text = append(u.blocks[i].text, e.Text...)
 			}
+		case llm.EventCitation:
+			u.cite(e)
+		case llm.EventOther:
+			u.other(e)
+		case llm.EventMedia:
+			u.Lose("media")
 		case llm.EventBlockEnd:
 			u.open = false
 		case llm.EventUsage:
@@ -103,6 +110,32 @@ func (u *unaryEncoder) call(e *llm.Event) {
 	u.open = false
 }
 
+// cite names a source of the text that is open.
+func (u *unaryEncoder) cite(e *llm.Event) {
+	source, ok := dialect.Own(e, llm.Anthropic), true
+	if source == nil {
+		source, ok = appendCitation(nil, e.Citation)
+	}
+	if n := len(u.blocks); ok && u.open && n > 0 && u.blocks[n-1].kind == llm.EventText {
+		u.blocks[n-1].cites = append(u.blocks[n-1].cites, source)
+		u.size += len(source)
+		return
+	}
+	u.Lose("citations")
+}
+
+// other keeps a block that only this dialect has.
+func (u *unaryEncoder) other(e *llm.Event) {
+	raw := dialect.Own(e, llm.Anthropic)
+	if raw == nil {
+		u.Lose(e.Text)
+		return
+	}
+	u.open = false
+	u.blocks = append(u.blocks, unaryBlock{kind: e.Kind, text: raw})
+	u.size += len(raw)
+}
+
 func (u *unaryEncoder) message(dst []byte) []byte {
 	if u.id == "" {
 		u.start(&llm.Event{})
@@ -139,8 +172,19 @@ func (b *unaryBlock) append(dst []byte) []byte {
 		dst = jsonx.AppendString(append(dst, `{"type":"tool_use","id":`...), b.id)
 		dst = jsonx.AppendString(append(dst, `,"name":`...), b.name)
 		dst = append(append(dst, `,"input":`...), input...)
+	case llm.EventOther:
+		return append(dst, text...)
 	default:
 		dst = jsonx.AppendString(append(dst, `{"type":"text","text":`...), text)
+		for i, source := range b.cites {
+			if i == 0 {
+				dst = append(dst, `,"citations":`...)
+			}
+			dst = append(append(dst, "[,"[min(i, 1)]), source...)
+		}
+		if len(b.cites) > 0 {
+			dst = append(dst, ']')
+		}
 	}
 	return append(dst, '}')
 }

@@ -1,6 +1,7 @@
 package bedrock
 
 import (
+	"bytes"
 	"errors"
 	"strconv"
 
@@ -74,8 +75,10 @@ func (d *decoder) content() error {
 			_, err := d.Skip()
 			return err
 		}
-		d.isTool, d.hasArgs = false, false
+		d.openBlock = openBlock{begin: d.chars}
+		from := d.Offset()
 		err := d.Object(d.block)
+		d.raw = d.data[from:d.Offset()]
 		d.endBlock()
 		return err
 	})
@@ -99,8 +102,10 @@ func (d *decoder) block(name []byte) error {
 		})
 	case string(name) == "citationsContent":
 		return d.citations()
+	case string(name) == "image":
+		return d.image()
 	default:
-		d.emit(llm.Event{Kind: llm.EventOther, Text: string(name)})
+		d.other = string(name)
 	}
 	_, err := d.Skip()
 	return err
@@ -110,7 +115,13 @@ func (d *decoder) block(name []byte) error {
 // blocks of its own.
 func (d *decoder) citations() error {
 	return d.Object(func(name []byte) error {
-		if string(name) != "content" || d.Kind() != jsonx.Array {
+		switch {
+		case d.Kind() != jsonx.Array:
+			_, err := d.Skip()
+			return err
+		case string(name) == "citations":
+			return d.Array(func(int) error { return d.citation() })
+		case string(name) != "content":
 			_, err := d.Skip()
 			return err
 		}
@@ -130,8 +141,11 @@ func (d *decoder) citations() error {
 func (d *decoder) say(kind llm.Kind) error {
 	text, err := d.String()
 	if err == nil && text != "" {
-		if kind == llm.EventRedacted {
+		switch kind {
+		case llm.EventRedacted:
 			text = unwrap(text)
+		case llm.EventText:
+			d.chars += dialect.Chars(text)
 		}
 		d.emit(llm.Event{Kind: kind, Text: text})
 	}
@@ -177,7 +191,7 @@ func (d *decoder) toolUse() error {
 	switch {
 	case err != nil:
 	case kind != "" && kind != "tool_use":
-		d.emit(llm.Event{Kind: llm.EventOther, Text: kind})
+		d.other = kind
 	default:
 		d.emit(llm.Event{Kind: llm.EventToolStart, Tool: d.tools, ID: id, Name: name})
 		d.isTool = true
@@ -199,7 +213,18 @@ func (d *decoder) endBlock() {
 	if d.isTool && !d.hasArgs {
 		d.args("{}")
 	}
-	d.isTool = false
+	for _, e := range d.cites {
+		e.Citation.Start, e.Citation.End = d.begin, d.chars
+		d.emit(*e)
+	}
+	if d.other != "" {
+		e := llm.Event{Kind: llm.EventOther, Text: d.other}
+		if d.raw != nil {
+			e.Raw = &llm.Raw{Dialect: llm.Bedrock, JSON: bytes.Clone(d.raw)}
+		}
+		d.emit(e)
+	}
+	d.openBlock = openBlock{begin: d.chars}
 	d.emit(llm.Event{Kind: llm.EventBlockEnd})
 }
 
@@ -210,14 +235,14 @@ func (d *decoder) blockStart() error {
 		if d.Kind() == jsonx.Object && string(name) == "toolUse" {
 			return d.toolUse()
 		}
-		d.emit(llm.Event{Kind: llm.EventOther, Text: string(name)})
+		d.other = string(name)
 		_, err := d.Skip()
 		return err
 	})
 }
 
-// delta reads what is added to the open block. Citations, and what tools of the
-// provider say, are not passed on.
+// delta reads what is added to the open block. What tools of the provider say is
+// not passed on.
 func (d *decoder) delta() error {
 	return d.Object(func(name []byte) error {
 		kind := d.Kind()
@@ -226,6 +251,8 @@ func (d *decoder) delta() error {
 			return d.say(llm.EventText)
 		case string(name) == "reasoningContent" && kind == jsonx.Object:
 			return d.Object(d.reasoning)
+		case string(name) == "citation" && kind == jsonx.Object:
+			return d.citation()
 		case string(name) == "toolUse" && kind == jsonx.Object:
 			return d.Object(func(name []byte) error {
 				if string(name) != "input" || d.Kind() != jsonx.String {

@@ -35,7 +35,18 @@ type decoder struct {
 	started, stopped, ended bool
 	failed                  *llm.Error // what the stop reason says; told behind the usage
 	tools                   int        // tool calls so far
-	isTool, hasArgs         bool       // of the open block
+	chars                   int        // of text so far
+	data                    []byte     // of a whole response
+	openBlock
+}
+
+// An openBlock is the block of which deltas may come.
+type openBlock struct {
+	isTool, hasArgs bool
+	begin           int // of its text, in characters
+	cites           []*llm.Event
+	other           string // its type, if it has no canonical form
+	raw             []byte // the block, where it came as a whole
 }
 
 func (d *decoder) Decode(chunk []byte, eos bool) ([]dialect.Frame, error) {
@@ -93,7 +104,7 @@ func (d *decoder) message(m *eventstream.Message) (err error) {
 	case "contentBlockDelta":
 		err = d.member("delta", d.delta)
 	case "contentBlockStart":
-		d.isTool, d.hasArgs = false, false
+		d.openBlock = openBlock{begin: d.chars}
 		err = d.member("start", d.blockStart)
 	case "contentBlockStop":
 		_, err = d.Skip()
@@ -145,6 +156,7 @@ func (d *decoder) unary(chunk []byte, eos bool) ([]dialect.Frame, error) {
 		return nil, err
 	}
 	d.Reset(body)
+	d.data = body
 	if err := d.answer(body); err != nil {
 		return nil, notOurs()
 	}

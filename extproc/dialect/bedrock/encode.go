@@ -23,6 +23,7 @@ func (*Dialect) EncodeRequest(r *llm.Request, t dialect.Target) (*dialect.Wire, 
 		w.Body = patched(r)
 		return w, nil
 	}
+	r = dialect.Renamed(r, func(name string) bool { return dialect.PlainName(name, maxToolName) })
 	e := &requestEncoder{Notes: dialect.Notes{Request: r, API: api}, target: t, family: familyOf(t.Model)}
 	if err := e.request(); err != nil {
 		return nil, err

@@ -108,7 +108,6 @@ func TestEncodeRefusals(t *testing.T) {
 		"nothing":       {image(llm.Media{}), "has no content"},
 		"n":             {llm.Request{Messages: q, N: 2}, "n: the Converse API gives one answer"},
 		"no text":       {llm.Request{Messages: []llm.Message{said(llm.RoleUser, text(" "))}}, "messages: hold no text"},
-		"tool's name":   {llm.Request{Messages: q, Tools: []llm.Tool{{Name: "a.b"}}}, "tools[0].function.name: must be at most 64"},
 		"server's tool": {llm.Request{Messages: q, Tools: []llm.Tool{{Type: "web_search"}}}, "no tool of type web_search"},
 		"forced tool":   {llm.Request{Messages: q, Tools: []llm.Tool{{Name: "f"}}, ToolChoice: llm.ToolChoice{Mode: llm.ToolRequired}}, "cannot be made to call a tool"},
 		"prefill":       {llm.Request{Messages: append(q, said(llm.RoleAssistant, text("a")))}, "does not go on with"},

@@ -1,7 +1,6 @@
 package bedrock
 
 import (
-	"fmt"
 	"slices"
 
 	"github.com/attache-gateway/attache/extproc/dialect"
@@ -65,7 +64,7 @@ func (e *requestEncoder) toolConfig(plan toolPlan) error {
 	e.dst = append(comma(e.dst, len(e.dst)-1), `"toolConfig":{"tools":[`...)
 	for i, t := range plan.tools {
 		e.dst = comma(e.dst, i)
-		if err := e.tool(i, t); err != nil {
+		if err := e.tool(t); err != nil {
 			return err
 		}
 		e.mark(t.Cache)
@@ -80,12 +79,9 @@ func (e *requestEncoder) toolConfig(plan toolPlan) error {
 	return nil
 }
 
-func (e *requestEncoder) tool(i int, t llm.Tool) error {
+func (e *requestEncoder) tool(t llm.Tool) error {
 	if t.Type != "" {
-		return llm.Unsupported(e.Name(fmt.Sprintf("tools[%d]", i)), "the Converse API has no tool of type %s", t.Type)
-	}
-	if len(t.Name) > maxToolName || t.Name == "" || slices.ContainsFunc([]rune(t.Name), func(r rune) bool { return notInID(r) || r == '.' || r == ':' }) {
-		return llm.Unsupported(e.Name(fmt.Sprintf("tools[%d].function.name", i)), "must be at most %d letters, digits, _ or -", maxToolName)
+		return e.RefuseTool(&t)
 	}
 	e.dst = jsonx.AppendString(append(e.dst, `{"toolSpec":{"name":`...), t.Name)
 	if t.Description != "" {

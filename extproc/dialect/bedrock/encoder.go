@@ -17,15 +17,16 @@ func (*Dialect) NewEncoder(r *llm.Request) dialect.Encoder {
 	if r.Op == llm.OpCountTokens {
 		return &countEncoder{}
 	}
-	a := answer{usage: llm.Usage{Input: r.InputEstimate}}
+	a := answer{Report: dialect.Report{API: api}, usage: llm.Usage{Input: r.InputEstimate}}
 	if r.Stream {
-		return &streamEncoder{answer: a}
+		return dialect.Restored(r, &streamEncoder{answer: a})
 	}
-	return &unaryEncoder{answer: a}
+	return dialect.Restored(r, &unaryEncoder{answer: a})
 }
 
 // An answer is what both forms of a response keep until its end.
 type answer struct {
+	dialect.Report
 	id      string // which calls without ids are named after
 	usage   llm.Usage
 	finish  llm.Event

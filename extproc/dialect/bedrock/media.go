@@ -133,6 +133,9 @@ var imageFormats = []struct{ format, magic string }{
 
 // media writes an image, a sound or a document.
 func (e *requestEncoder) media(p *llm.Part) error {
+	if err := e.CheckMedia(p, &e.target.Rules); err != nil {
+		return err
+	}
 	m := p.Media
 	if len(m.URL) > 5 && strings.EqualFold(m.URL[:5], "data:") {
 		name := m.Name

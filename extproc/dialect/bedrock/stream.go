@@ -1,6 +1,7 @@
 package bedrock
 
 import (
+	"bytes"
 	"github.com/attache-gateway/attache/extproc/dialect"
 	"strconv"
 	"strings"
@@ -54,7 +55,9 @@ func (s *streamEncoder) event(dst []byte, e *llm.Event) []byte {
 		dst = s.exception(dst, e.Err)
 	case llm.EventEnd:
 		dst = s.end(s.begin(dst, nil))
-	case llm.EventPing, llm.EventOther, llm.EventVector:
+	case llm.EventOther:
+		s.Lose(e.Text)
+	case llm.EventPing, llm.EventVector, llm.EventLogprobs:
 	default:
 		dst = s.begin(dst, nil)
 		s.queue.push(e, func(e *llm.Event) { dst = s.content(dst, e) })
@@ -117,10 +120,35 @@ func (s *streamEncoder) content(dst []byte, e *llm.Event) []byte {
 			s.said = true
 			dst = s.delta(dst, `"toolUse":{"input":`, e.Text, "}")
 		}
+	case llm.EventCitation:
+		raw, ok := source(e)
+		if !ok || s.open != llm.EventText {
+			s.Lose("citations")
+			return dst
+		}
+		dst = s.piece(dst, `"citation":`, raw)
+	case llm.EventMedia:
+		dst = s.image(s.close(dst), e.Media)
 	case llm.EventBlockEnd:
 		dst = s.close(dst)
 	}
 	return dst
+}
+
+// image writes an image, which comes in one piece.
+func (s *streamEncoder) image(dst []byte, m *llm.Media) []byte {
+	raw, ok := appendImage(nil, m)
+	if !ok {
+		s.Lose("media")
+		return dst
+	}
+	s.open = llm.EventMedia
+	dst, start := frame(dst, "contentBlockStart")
+	dst = append(s.index(dst), `,"start":{"image":{"format":`...)
+	dst = jsonx.AppendString(dst, strings.TrimPrefix(m.Type, "image/"))
+	dst = eventstream.End(append(dst, "}}}"...), start)
+	from := bytes.Index(raw, []byte(`"source"`))
+	return s.close(s.piece(dst, `"image":{`, raw[from:len(raw)-1]))
 }
 
 // in makes a block of the kind the open one. Blocks of text and reasoning begin
@@ -148,6 +176,13 @@ func (s *streamEncoder) delta(dst []byte, before, text, after string) []byte {
 	dst = append(append(s.index(dst), `,"delta":{`...), before...)
 	dst = append(jsonx.AppendString(dst, text), after...)
 	return eventstream.End(append(dst, "}}"...), start)
+}
+
+// piece writes a piece of the open block that is JSON already.
+func (s *streamEncoder) piece(dst []byte, before string, raw []byte) []byte {
+	dst, start := frame(dst, "contentBlockDelta")
+	dst = append(append(s.index(dst), `,"delta":{`...), before...)
+	return eventstream.End(append(append(dst, raw...), "}}"...), start)
 }
 
 // close ends the open block, with what it must not lack.

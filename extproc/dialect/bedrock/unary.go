@@ -19,6 +19,7 @@ type unaryBlock struct {
 	kind      llm.Kind // EventText, EventReasoning, EventRedacted or EventToolStart
 	text      []byte
 	signature []byte
+	sources   [][]byte
 	id, name  string
 }
 
@@ -70,6 +71,14 @@ func (u *unaryEncoder) event(dst []byte, e *llm.Event) []byte {
 		if i, ok := u.byTool[e.Tool]; ok {
 			u.blocks[i].text = append(u.blocks[i].text, e.Text...)
 		}
+	case llm.EventCitation:
+		u.cite(e)
+	case llm.EventMedia:
+		raw, ok := appendImage(nil, e.Media)
+		u.whole(e, raw, ok, "media")
+	case llm.EventOther:
+		raw := dialect.Own(e, llm.Bedrock)
+		u.whole(e, raw, raw != nil, e.Text)
 	case llm.EventBlockEnd:
 		u.open = false
 	case llm.EventUsage:
@@ -108,6 +117,28 @@ func (u *unaryEncoder) call(e *llm.Event) {
 	u.open = false
 }
 
+// cite names a source of the text that is open.
+func (u *unaryEncoder) cite(e *llm.Event) {
+	raw, ok := source(e)
+	if n := len(u.blocks); ok && u.open && n > 0 && u.blocks[n-1].kind == llm.EventText {
+		u.blocks[n-1].sources = append(u.blocks[n-1].sources, raw)
+		u.size += len(raw)
+		return
+	}
+	u.Lose("citations")
+}
+
+// whole keeps a block that comes in one piece, if there is a place for it.
+func (u *unaryEncoder) whole(e *llm.Event, raw []byte, ok bool, what string) {
+	if !ok {
+		u.Lose(what)
+		return
+	}
+	u.open = false
+	u.size += len(raw)
+	u.blocks = append(u.blocks, unaryBlock{kind: llm.EventOther, text: raw})
+}
+
 func (u *unaryEncoder) message(dst []byte) []byte {
 	dst = append(dst, `{"output":{"message":{"role":"assistant","content":[`...)
 	n := 0
@@ -136,6 +167,15 @@ func (b *unaryBlock) append(dst []byte) []byte {
 		dst = jsonx.AppendString(append(dst, `{"toolUse":{"toolUseId":`...), b.id)
 		dst = jsonx.AppendString(append(dst, `,"name":`...), b.name)
 		return append(append(append(dst, `,"input":`...), input...), "}}"...)
+	case llm.EventOther:
+		return append(dst, text...)
 	}
-	return append(jsonx.AppendString(append(dst, `{"text":`...), text), '}')
+	if len(b.sources) == 0 {
+		return append(jsonx.AppendString(append(dst, `{"text":`...), text), '}')
+	}
+	dst = append(jsonx.AppendString(append(dst, `{"citationsContent":{"content":[{"text":`...), text), `}],"citations":[`...)
+	for i, raw := range b.sources {
+		dst = append(comma(dst, i), raw...)
+	}
+	return append(dst, "]}}"...)
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/attache-gateway/attache/extproc/dialect"
 	"github.com/attache-gateway/attache/extproc/dialect/jsonx"
 	"github.com/attache-gateway/attache/extproc/llm"
 )
@@ -13,6 +14,7 @@ import (
 // holds a piece of what the whole answer of a unary response holds.
 type answer struct {
 	in     *jsonx.Reader
+	data   []byte // that it reads
 	op     llm.Op
 	events []llm.Event
 
@@ -22,6 +24,8 @@ type answer struct {
 	over    bool // the response has ended, broken
 	choices []*candidate
 	pieces  []piece // of the candidate that is being read
+	sources []byte  // groundingMetadata of the candidate that is being read
+	tokens  []byte  // its logprobsResult
 	usage   usage
 	counted llm.Usage // what was emitted last
 	fault   fault
@@ -33,19 +37,22 @@ type answer struct {
 type candidate struct {
 	index   int
 	calls   int
+	text    dialect.Measure
 	content bool // something was said
 	done    bool // EventFinish is out
 }
 
 // usage holds the counts as the wire has them.
-type usage struct{ prompt, tools, cached, output, thoughts int64 }
+type usage struct{ prompt, tools, cached, output, thoughts, heard, spoken int64 }
 
 func (u *usage) total() llm.Usage {
 	return llm.Usage{
-		Input:     u.prompt + u.tools,
-		CacheRead: u.cached,
-		Output:    u.output + u.thoughts,
-		Reasoning: u.thoughts,
+		AudioInput:  u.heard,
+		AudioOutput: u.spoken,
+		Input:       u.prompt + u.tools,
+		CacheRead:   u.cached,
+		Output:      u.output + u.thoughts,
+		Reasoning:   u.thoughts,
 	}
 }
 
@@ -60,6 +67,7 @@ func (a *answer) emit(e llm.Event) { a.events = append(a.events, e) }
 // object reads one object.
 func (a *answer) object(data []byte) error {
 	a.in.Reset(data)
+	a.data = data
 	a.fault, a.blocked = fault{}, ""
 	first, failed, counts := len(a.events), false, false
 	err := a.in.Object(func(name []byte) error {
@@ -167,6 +175,10 @@ func (a *answer) usageMember(name []byte) error {
 		return natural(a.in, &a.usage.output)
 	case "thoughtsTokenCount":
 		return natural(a.in, &a.usage.thoughts)
+	case "promptTokensDetails":
+		return a.sound(&a.usage.heard)
+	case "candidatesTokensDetails":
+		return a.sound(&a.usage.spoken)
 	}
 	_, err := a.in.Skip()
 	return err
@@ -248,19 +260,25 @@ func (a *answer) candidate(i int) error {
 	}
 	a.begin()
 	index, reason := int64(i), ""
-	a.pieces = a.pieces[:0]
-	err := a.in.Object(func(name []byte) error {
+	a.pieces, a.sources, a.tokens = a.pieces[:0], nil, nil
+	err := a.in.Object(func(name []byte) (err error) {
 		switch string(name) {
 		case "content":
 			if a.in.Kind() == jsonx.Object {
 				return a.content()
 			}
+		case "groundingMetadata":
+			a.sources, err = a.in.Raw()
+			return err
+		case "logprobsResult":
+			a.tokens, err = a.in.Raw()
+			return err
 		case "finishReason":
 			return a.reason(&reason)
 		case "index":
 			return natural(a.in, &index)
 		}
-		_, err := a.in.Skip()
+		_, err = a.in.Skip()
 		return err
 	})
 	if err != nil {
@@ -270,11 +288,15 @@ func (a *answer) candidate(i int) error {
 		return errShape
 	}
 	c := a.at(int(index))
+	var from []int // where the text of each part begins, in bytes
 	for i := range a.pieces {
+		from = append(from, c.text.Len())
 		if err := a.say(c, &a.pieces[i]); err != nil {
 			return err
 		}
 	}
+	a.likely(c)
+	a.cite(c, from)
 	if reason != "" && reason != "FINISH_REASON_UNSPECIFIED" {
 		a.finish(c, reason)
 	}

@@ -17,6 +17,10 @@ type choice struct {
 	called bool // there was a tool call
 	refuse bool // the model refused in words
 	finish llm.Event
+
+	sources sources
+	search  []byte // groundingMetadata without sources of the text, as the provider has it
+	tokens  []llm.Logprob
 }
 
 // An outPart is one part of an answer.
@@ -28,6 +32,32 @@ type outPart struct {
 	tool      int
 	id, name  string
 	ended     bool // nothing will be added
+}
+
+// beside notes what stands beside the text and the calls of the candidate. It
+// returns the name of what has no place.
+func (c *choice) beside(e *llm.Event) (lost string) {
+	switch own := dialect.Own(e, llm.Gemini); {
+	case e.Kind == llm.EventText:
+		c.sources.text.Add(e.Text)
+	case e.Kind == llm.EventCitation && !c.sources.add(e.Citation):
+		return "citations"
+	case e.Kind == llm.EventLogprobs:
+		c.tokens = append(c.tokens, e.Logprobs.Tokens...)
+	case e.Kind == llm.EventMedia && (e.Media.Data == "" || !dialect.IsBase64(e.Media.Data)):
+		return "media"
+	case e.Kind == llm.EventMedia:
+		raw := jsonx.AppendString([]byte(`{"inlineData":{"mimeType":`), e.Media.Type)
+		raw = append(jsonx.AppendString(append(raw, `,"data":`...), e.Media.Data), "}}"...)
+		c.push(&outPart{kind: e.Kind, text: raw, ended: true})
+	case e.Kind == llm.EventOther && own == nil:
+		return e.Text
+	case e.Kind == llm.EventOther && e.Name != "":
+		c.search = append([]byte(`,"groundingMetadata":`), own...)
+	case e.Kind == llm.EventOther:
+		c.push(&outPart{kind: e.Kind, text: own, ended: true})
+	}
+	return ""
 }
 
 // add notes an event of the candidate.
@@ -121,6 +151,8 @@ func (p *outPart) append(dst []byte, text string) []byte {
 		text = string(p.text)
 	}
 	switch {
+	case p.kind == llm.EventMedia, p.kind == llm.EventOther:
+		return append(dst, text...)
 	case p.kind == llm.EventToolStart:
 		dst = append(dst, `{"functionCall":{`...)
 		if p.id != "" {
@@ -175,7 +207,7 @@ func (s *streamEncoder) Encode(dst []byte, events []llm.Event) ([]byte, error) {
 			s.ended = true
 			dst = s.end(dst)
 		case llm.EventText, llm.EventReasoning, llm.EventRefusal, llm.EventSignature, llm.EventRedacted,
-			llm.EventToolStart, llm.EventToolArgs, llm.EventBlockEnd:
+			llm.EventToolStart, llm.EventToolArgs, llm.EventBlockEnd, llm.EventMedia, llm.EventOther:
 			dst = s.release(dst, s.choice(e.Choice))
 		}
 	}

@@ -199,6 +199,10 @@ func plainly(t *testing.T, mediaType string, body []byte) (out reading) {
 		}
 		PromptFeedback *struct{ BlockReason string }
 		UsageMetadata  struct {
+			PromptTokensDetails, CandidatesTokensDetails []struct {
+				Modality   any // some send its number
+				TokenCount int64
+			}
 			PromptTokenCount, ToolUsePromptTokenCount, CachedContentTokenCount, CandidatesTokenCount, ThoughtsTokenCount int64
 		}
 		ModelVersion, ResponseID string
@@ -259,6 +263,16 @@ func plainly(t *testing.T, mediaType string, body []byte) (out reading) {
 		if u.PromptTokenCount+u.CandidatesTokenCount > 0 {
 			out.Usage = llm.Usage{Input: u.PromptTokenCount + u.ToolUsePromptTokenCount, CacheRead: u.CachedContentTokenCount,
 				Output: u.CandidatesTokenCount + u.ThoughtsTokenCount, Reasoning: u.ThoughtsTokenCount}
+			for _, d := range u.PromptTokensDetails {
+				if d.Modality == "AUDIO" {
+					out.Usage.AudioInput = d.TokenCount
+				}
+			}
+			for _, d := range u.CandidatesTokensDetails {
+				if d.Modality == "AUDIO" {
+					out.Usage.AudioOutput = d.TokenCount
+				}
+			}
 		}
 	}
 	return out

@@ -14,6 +14,7 @@ func (*Dialect) EncodeRequest(r *llm.Request, t dialect.Target) (*dialect.Wire, 
 	if r.Dialect == llm.Gemini {
 		return &dialect.Wire{Path: pathOf(t.Model, ownMethod(r)), Body: patched(r, t.Model)}, nil
 	}
+	r = dialect.Renamed(r, validName)
 	e := &requestEncoder{Notes: dialect.Notes{Request: r, API: api}, target: t, rules: t.Rules, names: map[string]string{}}
 	method, write := "generateContent", e.request
 	switch {

@@ -1,7 +1,6 @@
 package gemini
 
 import (
-	"fmt"
 	"slices"
 
 	"github.com/attache-gateway/attache/extproc/dialect/jsonx"
@@ -15,14 +14,14 @@ const maxToolName = 64
 func (e *requestEncoder) tools() error {
 	r := e.Request
 	n := 0
-	for i, t := range r.Tools {
+	for _, t := range r.Tools {
 		if r.ToolChoice.Allowed != nil && !slices.Contains(r.ToolChoice.Allowed, t.Name) {
 			continue
 		}
 		if n == 0 {
 			e.dst = append(e.dst, `,"tools":[{"functionDeclarations":[`...)
 		}
-		if err := e.tool(fmt.Sprintf("tools[%d]", i), t); err != nil {
+		if err := e.tool(t); err != nil {
 			return err
 		}
 		n++
@@ -37,12 +36,9 @@ func (e *requestEncoder) tools() error {
 	return e.toolChoice()
 }
 
-func (e *requestEncoder) tool(field string, t llm.Tool) error {
+func (e *requestEncoder) tool(t llm.Tool) error {
 	if t.Type != "" {
-		return llm.Unsupported(field, "the Gemini API has no tool of type %s", t.Type)
-	}
-	if !validName(t.Name) {
-		return llm.Unsupported(field, "the name must be at most %d letters, digits, _ : . or -, and not begin with a digit", maxToolName)
+		return e.RefuseTool(&t)
 	}
 	e.cache(t.Cache)
 	e.separate()
@@ -53,7 +49,7 @@ func (e *requestEncoder) tool(field string, t llm.Tool) error {
 	}
 	schema, err := parameters(t.Schema)
 	if err != nil {
-		return llm.Invalid(field, "the schema of the arguments must be a JSON Schema")
+		return llm.Invalid(e.Place(t.Raw, "tools"), "the schema of the arguments must be a JSON Schema")
 	}
 	if schema != nil {
 		e.value("parametersJsonSchema", string(schema))

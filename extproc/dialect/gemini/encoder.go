@@ -14,20 +14,21 @@ import (
 // empty text. So every chunk has some, the last one too: a little of the content
 // is held back for it. Between chunks nothing may stand, no comment either.
 func (*Dialect) NewEncoder(r *llm.Request) dialect.Encoder {
-	w := writer{model: r.Model, usage: llm.Usage{Input: r.InputEstimate}}
+	w := writer{Report: dialect.Report{API: api}, model: r.Model, usage: llm.Usage{Input: r.InputEstimate}}
 	switch {
 	case r.Op == llm.OpCountTokens:
 		return &countEncoder{}
 	case r.Op == llm.OpEmbeddings:
 		return &vectorEncoder{batch: batched(r)}
 	case r.Stream:
-		return &streamEncoder{writer: w, array: r.Array}
+		return dialect.Restored(r, &streamEncoder{writer: w, array: r.Array})
 	}
-	return &unaryEncoder{writer: w}
+	return dialect.Restored(r, &unaryEncoder{writer: w})
 }
 
 // A writer is what both forms of a response have in common.
 type writer struct {
+	dialect.Report
 	id, model string
 	usage     llm.Usage
 	choices   []*choice
@@ -48,10 +49,13 @@ func (w *writer) take(e *llm.Event) error {
 		w.begin(e)
 	case llm.EventUsage:
 		w.usage = e.Usage
-	case llm.EventPing, llm.EventOther, llm.EventVector, llm.EventError, llm.EventEnd:
+	case llm.EventPing, llm.EventVector, llm.EventError, llm.EventEnd:
 	default:
 		c := w.choice(e.Choice)
 		before := len(c.parts)
+		if lost := c.beside(e); lost != "" {
+			w.Lose(lost)
+		}
 		c.add(e)
 		w.size += len(e.Text) + (len(c.parts)-before)*partCost
 	}
@@ -113,6 +117,16 @@ func appendUsage(dst []byte, u *llm.Usage) []byte {
 		field(`,"thoughtsTokenCount":`, u.Reasoning)
 	}
 	field(`,"totalTokenCount":`, u.Total())
+	if u.AudioInput > 0 {
+		field(`,"promptTokensDetails":[{"modality":"TEXT","tokenCount":`, max(0, u.Input-u.AudioInput))
+		field(`},{"modality":"AUDIO","tokenCount":`, u.AudioInput)
+		dst = append(dst, "}]"...)
+	}
+	if u.AudioOutput > 0 {
+		field(`,"candidatesTokensDetails":[{"modality":"TEXT","tokenCount":`, max(0, u.Output-u.Reasoning-u.AudioOutput))
+		field(`},{"modality":"AUDIO","tokenCount":`, u.AudioOutput)
+		dst = append(dst, "}]"...)
+	}
 	return append(dst, '}')
 }
 
@@ -152,7 +166,8 @@ func (w *writer) appendAll(dst []byte) []byte {
 			dst = p.append(comma(dst, j), "")
 		}
 		dst = append(append(dst, `]},"finishReason":"`...), c.finishReason()...)
-		dst = append(strconv.AppendInt(append(dst, `","index":`...), int64(c.index), 10), '}')
+		dst = strconv.AppendInt(append(dst, `","index":`...), int64(c.index), 10)
+		dst = append(appendTokens(c.sources.append(append(dst, c.search...)), c.tokens), '}')
 	}
 	return append(dst, ']')
 }

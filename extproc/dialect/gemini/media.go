@@ -11,6 +11,9 @@ import (
 
 // media writes bytes or a link.
 func (e *requestEncoder) media(p *llm.Part) error {
+	if err := e.CheckMedia(p, &e.rules); err != nil {
+		return err
+	}
 	m := p.Media
 	if m.Detail != "" && m.Detail != "auto" {
 		e.Warn("image_url.detail", "left out: the API has no levels of detail for one image")

@@ -1,6 +1,7 @@
 package gemini
 
 import (
+	"bytes"
 	"github.com/attache-gateway/attache/extproc/dialect/jsonx"
 	"github.com/attache-gateway/attache/extproc/llm"
 )
@@ -23,6 +24,8 @@ type piece struct {
 	signature string
 	id, name  string
 	args      string
+	raw       []byte // of a kind that has no canonical form
+	media     *llm.Media
 }
 
 func (a *answer) part() error {
@@ -31,6 +34,7 @@ func (a *answer) part() error {
 		return err
 	}
 	var p piece
+	begin := a.in.Offset()
 	err := a.in.Object(func(name []byte) error {
 		kind := a.in.Kind()
 		switch string(name) {
@@ -49,13 +53,36 @@ func (a *answer) part() error {
 				p.kind = "functionCall"
 				return a.call(&p)
 			}
-		case "inlineData", "fileData", "executableCode", "codeExecutionResult", "toolCall", "toolResponse", "functionResponse":
+		case "inlineData":
+			if kind == jsonx.Object {
+				p.kind = string(name)
+				return a.media(&p)
+			}
+		case "fileData", "executableCode", "codeExecutionResult", "toolCall", "toolResponse", "functionResponse":
 			p.kind = string(name)
 		}
 		_, err := a.in.Skip()
 		return err
 	})
+	p.raw = a.data[begin:a.in.Offset()]
 	a.pieces = append(a.pieces, p)
+	return err
+}
+
+func (a *answer) media(p *piece) error {
+	m := &llm.Media{}
+	p.media = m
+	err := a.in.Object(func(name []byte) error {
+		switch string(name) {
+		case "mimeType":
+			return str(a.in, &m.Type)
+		case "data":
+			return str(a.in, &m.Data)
+		}
+		_, err := a.in.Skip()
+		return err
+	})
+	m.Data = standardBase64(m.Data)
 	return err
 }
 
@@ -106,11 +133,14 @@ func (a *answer) say(c *candidate, p *piece) error {
 		emit(llm.Event{Kind: llm.EventBlockEnd})
 		c.calls++
 		return nil
+	case p.media != nil:
+		emit(llm.Event{Kind: llm.EventMedia, Media: p.media})
 	case p.kind != "":
-		emit(llm.Event{Kind: llm.EventOther, Text: p.kind})
+		emit(llm.Event{Kind: llm.EventOther, Text: p.kind, Raw: &llm.Raw{Dialect: llm.Gemini, JSON: bytes.Clone(p.raw)}})
 	case p.text != "" && p.thought:
 		emit(llm.Event{Kind: llm.EventReasoning, Text: p.text})
 	case p.text != "":
+		c.text.Add(p.text)
 		emit(llm.Event{Kind: llm.EventText, Text: p.text})
 	}
 	if signature != "" {

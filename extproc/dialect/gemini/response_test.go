@@ -40,7 +40,8 @@ func merged(events []llm.Event) (out []string) {
 	var last llm.Event
 	flush := func() {
 		if last.Kind != llm.EventPing {
-			out = append(out, fmt.Sprintf("%+v", last))
+			raw, _ := json.Marshal(last) // pointers print as addresses
+			out = append(out, string(raw))
 		}
 	}
 	last.Kind = llm.EventPing

@@ -157,6 +157,8 @@ func (a *answer) choice(i int) error {
 			err = natural(a.in, &index)
 		case "delta", "message":
 			err = a.in.Object(a.deltaMember)
+		case "logprobs":
+			err = a.readLogprobs()
 		case "finish_reason":
 			err = keep(a.in, &a.delta.finish)
 		default:

@@ -169,6 +169,7 @@ func (g *gathered) count(u object) {
 		num(u, "cached_tokens"), num(u, "num_cached_tokens"), num(u, "cache_read_input_tokens"))
 	g.usage.CacheWrite = max(num(inside, "cache_write_tokens"), num(u, "cache_creation_input_tokens"))
 	g.usage.Input = in
+	g.usage.AudioInput, g.usage.AudioOutput = max(num(inside, "audio_tokens"), 0), max(num(outside, "audio_tokens"), 0)
 	if cached := g.usage.CacheRead + g.usage.CacheWrite; cached > in {
 		g.usage.Input += cached
 	}

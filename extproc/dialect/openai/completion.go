@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"slices"
 	"strconv"
+	"strings"
 
+	"github.com/attache-gateway/attache/extproc/dialect"
 	"github.com/attache-gateway/attache/extproc/dialect/fault"
 	"github.com/attache-gateway/attache/extproc/dialect/jsonx"
 	"github.com/attache-gateway/attache/extproc/llm"
@@ -29,7 +31,28 @@ type reply struct {
 	block    int    // where in thoughts the open block begins
 	blocks   []byte // elements of thinking_blocks
 	calls    []replyCall
+	extras   []extra // members beside text and calls
+	logprobs []byte  // elements of the list
 	reason   llm.FinishReason
+}
+
+// extra is a member of a message; a list has its elements without the brackets.
+type extra struct {
+	name  string
+	value []byte
+}
+
+// more adds a member, or an element to one that is a list.
+func (r *reply) more(name string, value []byte) {
+	for i := range r.extras {
+		if x := &r.extras[i]; x.name == name {
+			if strings.HasSuffix(name, "[]") {
+				x.value = append(append(x.value, ','), value...)
+			}
+			return
+		}
+	}
+	r.extras = append(r.extras, extra{name, slices.Clone(value)})
 }
 
 type replyCall struct {
@@ -58,6 +81,10 @@ func (c *completion) Encode(dst []byte, events []llm.Event) ([]byte, error) {
 		case e.Kind == llm.EventEnd:
 			c.over = true
 			dst = c.write(dst)
+		case e.Kind == llm.EventCitation, e.Kind == llm.EventMedia, e.Kind == llm.EventOther:
+			if name, value, ok := c.extra(e); ok {
+				c.choice(e.Choice).more(name, value)
+			}
 		case e.Kind != llm.EventPing:
 			c.choice(e.Choice).add(e)
 		}
@@ -98,6 +125,9 @@ func (r *reply) add(e *llm.Event) {
 		if e.Tool < len(r.calls) {
 			r.calls[e.Tool].args = append(r.calls[e.Tool].args, e.Text...)
 		}
+	case llm.EventLogprobs:
+		r.logprobs = dialect.AppendLogprobs(comma(r.logprobs), e.Logprobs.Tokens)
+		return
 	case llm.EventFinish:
 		r.reason = e.Reason
 	}
@@ -161,7 +191,21 @@ func (r *reply) append(dst []byte) []byte {
 		}
 		dst = append(dst, ']')
 	}
-	dst = append(dst, `},"logprobs":null,"finish_reason":`...)
+	for _, x := range r.extras {
+		switch {
+		case x.name == "tool_calls[]" && len(r.calls) > 0: // beside functions
+			dst = append(append(append(dst[:len(dst)-1], ','), x.value...), ']')
+		case x.name != "content[]": // which is text here
+			dst = appendMember(append(dst, ','), x.name, x.value)
+		}
+	}
+	dst = append(dst, `},"logprobs":`...)
+	if len(r.logprobs) > 0 {
+		dst = append(append(append(dst, `{"content":[`...), r.logprobs...), `],"refusal":null}`...)
+	} else {
+		dst = append(dst, "null"...)
+	}
+	dst = append(dst, `,"finish_reason":`...)
 	if r.reason == "" && len(r.calls) > 0 {
 		r.reason = llm.FinishToolCalls
 	}

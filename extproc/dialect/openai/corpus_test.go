@@ -7,6 +7,7 @@ import (
 	"math/rand"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -160,7 +161,7 @@ func TestCorpusResponses(t *testing.T) {
 			"large":    func(int) int { return 1 + random.Intn(4000) },
 		} {
 			again, raw, err := decodeAll(d, llm.OpChat, mediaType, body, next)
-			if err != nil || !bytes.Equal(raw, body) || fmt.Sprint(again) != fmt.Sprint(events) {
+			if err != nil || !bytes.Equal(raw, body) || !reflect.DeepEqual(again, events) {
 				t.Errorf("%s: cut %s it reads otherwise, %v", r.ID, name, err)
 			}
 		}

@@ -1,6 +1,7 @@
 package openai
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -15,12 +16,13 @@ type delta struct {
 	text      bool        // of which some have text
 	content   []llm.Event
 	calls     []call
-	other     []string // names of content without a canonical form
+	more      []llm.Event // sources, media, and what has no canonical form
+	logprobs  []llm.Logprob
 	finish    string
 }
 
 func (d *delta) reset() {
-	*d = delta{blocks: d.blocks[:0], content: d.content[:0], calls: d.calls[:0], other: d.other[:0]}
+	*d = delta{blocks: d.blocks[:0], content: d.content[:0], calls: d.calls[:0], more: d.more[:0], logprobs: d.logprobs[:0]}
 }
 
 // call is what a delta says of one tool call.
@@ -68,8 +70,10 @@ func (a *answer) deltaMember(name []byte) (err error) {
 		err = a.in.Array(func(int) error { return a.toolCall() })
 	case "function_call", "audio":
 		err = a.filled(string(name))
-	case "annotations", "images":
-		err = a.list(string(name))
+	case "annotations":
+		err = a.list(a.annotation)
+	case "images":
+		err = a.list(a.image)
 	default:
 		_, err = a.in.Skip()
 	}
@@ -92,9 +96,7 @@ func (a *answer) content() error {
 	return a.in.Array(func(int) error {
 		kind := string(a.in.Tag("type"))
 		if kind != "text" && kind != "thinking" {
-			a.delta.other = append(a.delta.other, kind)
-			_, err := a.in.Skip()
-			return err
+			return a.other(kind, "content[]")
 		}
 		return a.in.Object(func(name []byte) error {
 			switch string(name) {
@@ -155,15 +157,16 @@ func (a *answer) thinkingBlock() error {
 }
 
 func (a *answer) toolCall() error {
-	c, kind := call{index: -1}, ""
+	if kind := a.in.Tag("type"); len(kind) > 0 && string(kind) != "function" {
+		return a.other(string(kind), "tool_calls[]")
+	}
+	c := call{index: -1}
 	err := a.in.Object(func(name []byte) error {
 		switch string(name) {
 		case "index":
 			return natural(a.in, &c.index)
 		case "id":
 			return keep(a.in, &c.id)
-		case "type":
-			return keep(a.in, &kind)
 		case "extra_content":
 			var err error
 			c.signature, err = readSignature(a.in)
@@ -177,11 +180,7 @@ func (a *answer) toolCall() error {
 		_, err := a.in.Skip()
 		return err
 	})
-	if kind != "" && kind != "function" {
-		a.delta.other = append(a.delta.other, kind)
-	} else {
-		a.delta.calls = append(a.delta.calls, c)
-	}
+	a.delta.calls = append(a.delta.calls, c)
 	return err
 }
 
@@ -202,35 +201,6 @@ func (a *answer) function(c *call, name []byte) error {
 	return err
 }
 
-// filled notes an object that has a string in it. Some servers send all objects
-// of the format, most of them empty.
-func (a *answer) filled(name string) error {
-	if a.in.Kind() != jsonx.Object {
-		_, err := a.in.Skip()
-		return err
-	}
-	var text string
-	err := a.in.Object(func([]byte) error { return keep(a.in, &text) })
-	if text != "" {
-		a.delta.other = append(a.delta.other, name)
-	}
-	return err
-}
-
-// list notes a list that is not empty.
-func (a *answer) list(name string) error {
-	if a.in.Kind() != jsonx.Array {
-		_, err := a.in.Skip()
-		return err
-	}
-	n := 0
-	err := a.in.Array(func(int) error { n++; _, err := a.in.Skip(); return err })
-	if n > 0 {
-		a.delta.other = append(a.delta.other, name)
-	}
-	return err
-}
-
 // deliver emits what the delta says, in the order in which a model writes.
 func (a *answer) deliver(c *choice) error {
 	d := &a.delta
@@ -246,6 +216,10 @@ func (a *answer) deliver(c *choice) error {
 		a.emit(e)
 		c.thinking = e.Kind == llm.EventReasoning
 	}
+	if rest := d.unsigned(); rest != "" {
+		a.emit(llm.Event{Kind: llm.EventReasoning, Choice: c.index, Text: rest})
+		c.thinking = true
+	}
 	for _, e := range d.content {
 		e.Choice = c.index
 		a.emit(e)
@@ -256,8 +230,12 @@ func (a *answer) deliver(c *choice) error {
 			return err
 		}
 	}
-	for _, name := range d.other {
-		a.emit(llm.Event{Kind: llm.EventOther, Choice: c.index, Text: name})
+	for _, e := range d.more {
+		e.Choice = c.index
+		a.emit(e)
+	}
+	if len(d.logprobs) > 0 {
+		a.emit(llm.Event{Kind: llm.EventLogprobs, Choice: c.index, Logprobs: &llm.Logprobs{Tokens: slices.Clone(d.logprobs)}})
 	}
 	switch strings.ToLower(d.finish) {
 	case "":
@@ -267,6 +245,24 @@ func (a *answer) deliver(c *choice) error {
 		a.finish(c, d.finish)
 	}
 	return nil
+}
+
+// unsigned is the reasoning behind that of the blocks, if these have text at all
+// and the text of both agrees.
+func (d *delta) unsigned() string {
+	if !d.text {
+		return ""
+	}
+	rest, same := d.reasoning, true
+	for _, e := range d.blocks {
+		if e.Kind == llm.EventReasoning && same {
+			rest, same = strings.CutPrefix(rest, e.Text)
+		}
+	}
+	if !same {
+		return ""
+	}
+	return rest
 }
 
 // piece emits what a delta says of a tool call. before is how many calls there

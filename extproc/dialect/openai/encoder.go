@@ -12,18 +12,19 @@ import (
 
 // NewEncoder writes the response to r in the form that r asks for.
 func (d *Dialect) NewEncoder(r *llm.Request) dialect.Encoder {
-	h := head{model: r.Model, created: d.now}
+	h := head{Report: dialect.Report{API: api}, model: r.Model, created: d.now}
 	switch {
 	case r.Op == llm.OpEmbeddings:
 		return &vectors{head: h, packed: r.Packed}
 	case r.Stream:
-		return &chunks{head: h, withUsage: r.StreamUsage}
+		return dialect.Restored(r, &chunks{head: h, withUsage: r.StreamUsage})
 	}
-	return &completion{head: h}
+	return dialect.Restored(r, &completion{head: h})
 }
 
 // head is what all chunks of an answer have in common.
 type head struct {
+	dialect.Report
 	id, model string
 	created   func() time.Time
 	at        int64
@@ -110,7 +111,7 @@ func (c *chunks) event(dst []byte, e *llm.Event) []byte {
 		return c.begin(dst, e)
 	case llm.EventPing:
 		return append(dst, ": ping\n\n"...)
-	case llm.EventOther, llm.EventVector:
+	case llm.EventVector:
 		return dst
 	case llm.EventUsage:
 		c.usage, c.counted = e.Usage, true
@@ -138,6 +139,12 @@ func (c *chunks) event(dst []byte, e *llm.Event) []byte {
 			return dst
 		}
 		w.calls[e.Tool] = true
+	case llm.EventCitation, llm.EventMedia, llm.EventOther:
+		return c.more(dst, e)
+	case llm.EventLogprobs:
+		dst = append(c.open(dst, e.Choice), `{},"logprobs":{"content":[`...)
+		dst = append(dialect.AppendLogprobs(dst, e.Logprobs.Tokens), `],"refusal":null},"finish_reason":null`...)
+		return append(dst, c.suffix...)
 	default:
 		if e.Text == "" {
 			return dst
@@ -152,6 +159,36 @@ func (c *chunks) event(dst []byte, e *llm.Event) []byte {
 	}
 	w.think(e)
 	return c.close(dst, "null")
+}
+
+// more writes a delta with something beside text and calls.
+func (c *chunks) more(dst []byte, e *llm.Event) []byte {
+	name, value, ok := c.extra(e)
+	if !ok {
+		return dst
+	}
+	dst = append(c.open(dst, e.Choice), '{')
+	return c.close(append(appendMember(dst, name, value), '}'), "null")
+}
+
+// extra is the member of a message in which something beside text and calls
+// stands, and its value. What has no place is lost.
+func (h *head) extra(e *llm.Event) (name string, value []byte, ok bool) {
+	switch e.Kind {
+	case llm.EventCitation:
+		value, ok = appendAnnotation(nil, e.Citation)
+		name, e = "annotations[]", &llm.Event{Text: "citations"}
+	case llm.EventMedia:
+		value, ok = appendImage(nil, e.Media)
+		name, e = "images[]", &llm.Event{Text: "media"}
+	default:
+		name, value = e.Name, dialect.Own(e, llm.OpenAI)
+		ok = value != nil
+	}
+	if !ok {
+		h.Lose(e.Text)
+	}
+	return name, value, ok
 }
 
 func (c *chunks) begin(dst []byte, e *llm.Event) []byte {
@@ -295,6 +332,8 @@ func appendUsage(dst []byte, u *llm.Usage) []byte {
 	field(`,"total_tokens":`, u.Total())
 	field(`,"prompt_tokens_details":{"cached_tokens":`, u.CacheRead)
 	field(`,"cache_write_tokens":`, u.CacheWrite)
-	field(`,"audio_tokens":0},"completion_tokens_details":{"reasoning_tokens":`, u.Reasoning)
-	return append(dst, `,"audio_tokens":0,"accepted_prediction_tokens":0,"rejected_prediction_tokens":0}}`...)
+	field(`,"audio_tokens":`, u.AudioInput)
+	field(`},"completion_tokens_details":{"reasoning_tokens":`, u.Reasoning)
+	field(`,"audio_tokens":`, u.AudioOutput)
+	return append(dst, `,"accepted_prediction_tokens":0,"rejected_prediction_tokens":0}}`...)
 }

@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"fmt"
+	"reflect"
 	"testing"
 
 	"github.com/attache-gateway/attache/extproc/dialect"
@@ -61,7 +61,7 @@ func FuzzResponse(f *testing.F) {
 			t.Fatalf("frames hold %q", raw)
 		}
 		again, raw, err2 := decodeAll(d, llm.OpChat, mediaType, body, func(int) int { return int(size) + 1 })
-		if err2 == nil && !bytes.Equal(raw, body) || (err == nil) != (err2 == nil) || fmt.Sprint(again) != fmt.Sprint(events) {
+		if err2 == nil && !bytes.Equal(raw, body) || (err == nil) != (err2 == nil) || !reflect.DeepEqual(again, events) {
 			t.Fatalf("cut: %v, %v:\n%v\n%v", err, err2, events, again)
 		}
 		out := encode(t, d, &llm.Request{Op: llm.OpChat}, events)

@@ -1,10 +1,7 @@
 package openai
 
 import (
-	"bytes"
 	"encoding/base64"
-	"errors"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -17,48 +14,30 @@ func (w *writer) messages() error {
 	w.key("messages")
 	w.dst = append(w.dst, '[')
 	if len(w.Request.System) > 0 {
-		if err := w.instructions("system", w.Request.System); err != nil {
+		if err := w.instructions(w.Request.System); err != nil {
 			return err
 		}
 	}
 	last := len(w.Request.Messages) - 1
 	for i, m := range w.Request.Messages {
-		field := fmt.Sprintf("messages[%d]", i)
 		var err error
 		switch m.Role {
 		case llm.RoleSystem:
-			err = w.instructions(field, m.Parts)
+			err = w.instructions(m.Parts)
 		case llm.RoleAssistant:
 			if i == last && w.target.Rules.NoPrefill {
-				return llm.Unsupported(field, "the model %s does not go on with an assistant's message", w.target.Model)
+				return llm.Unsupported(w.Name("messages"), "the model %s does not go on with an assistant's message", w.target.Model)
 			}
-			err = w.assistant(field, m)
+			err = w.assistant(m)
 		default:
-			err = w.user(field, m)
+			err = w.user(m)
 		}
 		if err != nil {
-			return w.named(err, m.Parts)
+			return err
 		}
 	}
 	w.dst = append(w.dst, ']')
 	return nil
-}
-
-// named makes an error name what a client of the Responses API wrote, whose
-// items are other than the messages that they became.
-func (w *writer) named(err error, parts []llm.Part) error {
-	var e *llm.Error
-	if w.Request.Dialect != llm.Responses || !errors.As(err, &e) {
-		return err
-	}
-	e.Param = "input"
-	for i := range parts {
-		if at := bytes.Index(w.Request.Body.Raw, parts[i].Raw); parts[i].Kind == llm.PartOther && at > 0 {
-			e.Param = jsonx.PathAt(w.Request.Body.Raw, at)
-			break
-		}
-	}
-	return err
 }
 
 // message begins a message and says who speaks.
@@ -73,22 +52,22 @@ func (w *writer) message(role, name string) {
 	}
 }
 
-func (w *writer) instructions(field string, parts []llm.Part) error {
+func (w *writer) instructions(parts []llm.Part) error {
 	role := w.target.Rules.SystemRole
 	if role == "" {
 		role = "system"
 	}
-	return w.turn(role, "", field, parts)
+	return w.turn(role, "", parts)
 }
 
 // turn writes a message of parts, if there are any. A single text is a string,
 // which all servers understand.
-func (w *writer) turn(role, name, field string, parts []llm.Part) error {
+func (w *writer) turn(role, name string, parts []llm.Part) error {
 	if slices.IndexFunc(parts, hasContent) < 0 {
 		return nil
 	}
 	w.message(role, name)
-	if err := w.content(field, parts); err != nil {
+	if err := w.content(parts); err != nil {
 		return err
 	}
 	w.dst = append(w.dst, '}')
@@ -99,7 +78,7 @@ func (w *writer) turn(role, name, field string, parts []llm.Part) error {
 // texts, and here they would be noise.
 func hasContent(p llm.Part) bool { return p.Kind != llm.PartText || p.Text != "" }
 
-func (w *writer) content(field string, parts []llm.Part) error {
+func (w *writer) content(parts []llm.Part) error {
 	w.key("content")
 	marked := w.target.Rules.CacheMarks && parts[0].Cache != nil
 	if len(parts) == 1 && parts[0].Kind == llm.PartText && !marked {
@@ -115,7 +94,7 @@ func (w *writer) content(field string, parts []llm.Part) error {
 		if w.dst[len(w.dst)-1] == '}' {
 			w.dst = append(w.dst, ',')
 		}
-		if err := w.part(fmt.Sprintf("%s.content[%d]", field, i), &parts[i]); err != nil {
+		if err := w.part(&parts[i]); err != nil {
 			return err
 		}
 	}
@@ -123,41 +102,43 @@ func (w *writer) content(field string, parts []llm.Part) error {
 	return nil
 }
 
-func (w *writer) part(field string, p *llm.Part) error {
-	if err := w.unmarked(field, p); err != nil {
+func (w *writer) part(p *llm.Part) error {
+	if err := w.unmarked(p); err != nil {
 		return err
 	}
 	w.mark(p.Cache)
 	return nil
 }
 
-func (w *writer) unmarked(field string, p *llm.Part) error {
+func (w *writer) unmarked(p *llm.Part) error {
 	switch p.Kind {
 	case llm.PartText, llm.PartRefusal:
 		w.dst = append(w.dst, `{"type":"text","text":`...)
 		w.dst = append(jsonx.AppendString(w.dst, p.Text), '}')
 		return nil
+	case llm.PartImage, llm.PartAudio, llm.PartFile:
+		return w.media(p)
+	}
+	return w.Refuse(p, "here")
+}
+
+func (w *writer) media(p *llm.Part) error {
+	if err := w.CheckMedia(p, &w.target.Rules); err != nil {
+		return err
+	}
+	switch p.Kind {
 	case llm.PartImage:
-		return w.image(field, &p.Media)
+		return w.image(p)
 	case llm.PartAudio:
-		return w.audio(field, &p.Media)
-	case llm.PartFile:
-		return w.file(field, &p.Media)
+		return w.audio(p)
 	}
-	return unsupportedPart(field, p)
+	return w.file(p)
 }
 
-func unsupportedPart(field string, p *llm.Part) error {
-	kind := p.Type
-	if kind == "" {
-		kind = "this kind"
-	}
-	return llm.Unsupported(field, "Chat Completions has no content of %s here", kind)
-}
-
-func (w *writer) image(field string, m *llm.Media) error {
+func (w *writer) image(p *llm.Part) error {
+	m := &p.Media
 	if m.Data == "" && m.URL == "" {
-		return otherFile(field)
+		return w.otherFile(p)
 	}
 	w.dst = append(w.dst, `{"type":"image_url","image_url":{"url":`...)
 	w.link(m)
@@ -168,8 +149,8 @@ func (w *writer) image(field string, m *llm.Media) error {
 	return nil
 }
 
-func otherFile(field string) error {
-	return llm.Unsupported(field, "a file that was uploaded to another provider cannot be sent")
+func (w *writer) otherFile(p *llm.Part) error {
+	return llm.Unsupported(w.Place(p.Raw, "messages"), "a file that was uploaded to another provider cannot be sent")
 }
 
 // link writes a URL, or the bytes as a data URL. Neither is known to be what it
@@ -182,7 +163,8 @@ func (w *writer) link(m *llm.Media) {
 	w.dst = jsonx.AppendString(w.dst, link)
 }
 
-func (w *writer) audio(field string, m *llm.Media) error {
+func (w *writer) audio(p *llm.Part) error {
+	m := &p.Media
 	for format, mediaType := range audioTypes {
 		if m.Data != "" && (m.Type == mediaType || m.Type == "audio/"+format) {
 			w.dst = append(w.dst, `{"type":"input_audio","input_audio":{"data":`...)
@@ -192,23 +174,24 @@ func (w *writer) audio(field string, m *llm.Media) error {
 			return nil
 		}
 	}
-	return llm.Unsupported(field, "Chat Completions takes sound as WAV or MP3 only, and not by link")
+	return llm.Unsupported(w.Place(p.Raw, "messages"), "Chat Completions takes sound as WAV or MP3 only, and not by link")
 }
 
 // file writes a document. What is plain text goes as text: the format takes
 // nothing but PDF as a file.
-func (w *writer) file(field string, m *llm.Media) error {
+func (w *writer) file(p *llm.Part) error {
+	m := &p.Media
 	switch {
 	case m.Data == "" && m.URL != "":
-		return llm.Unsupported(field, "Chat Completions takes no links to files")
+		return llm.Unsupported(w.Place(p.Raw, "messages"), "Chat Completions takes no links to files")
 	case m.Data == "":
-		return otherFile(field)
+		return w.otherFile(p)
 	case strings.HasPrefix(m.Type, "text/"):
 		text, err := base64.StdEncoding.DecodeString(m.Data)
 		if err != nil {
-			return llm.Invalid(field, "is not base64")
+			return llm.Invalid(w.Place(p.Raw, "messages"), "is not base64")
 		}
-		return w.part(field, &llm.Part{Text: string(text)})
+		return w.part(&llm.Part{Text: string(text)})
 	}
 	name := m.Name
 	if name == "" {
@@ -223,7 +206,7 @@ func (w *writer) file(field string, m *llm.Media) error {
 }
 
 // user writes the results of tools, each a message, and then the rest.
-func (w *writer) user(field string, m llm.Message) error {
+func (w *writer) user(m llm.Message) error {
 	var rest, media []llm.Part
 	for i := range m.Parts {
 		p := &m.Parts[i]
@@ -237,7 +220,7 @@ func (w *writer) user(field string, m llm.Message) error {
 		w.cache(p.Cache)
 		w.dst = append(w.dst, `{"role":"tool","tool_call_id":`...)
 		w.dst = jsonx.AppendString(w.dst, p.ID)
-		text, others, err := resultText(fmt.Sprintf("%s.content[%d]", field, i), p)
+		text, others, err := w.resultText(p)
 		if err != nil {
 			return err
 		}
@@ -245,12 +228,12 @@ func (w *writer) user(field string, m llm.Message) error {
 		w.dst = append(w.dst, '}')
 		media = append(media, others...)
 	}
-	return w.turn("user", m.Name, field, append(media, rest...))
+	return w.turn("user", m.Name, append(media, rest...))
 }
 
 // resultText is what a tool message can hold of a result, which is text alone.
 // Its images follow in a message of the user.
-func resultText(field string, p *llm.Part) (text string, media []llm.Part, err error) {
+func (w *writer) resultText(p *llm.Part) (text string, media []llm.Part, err error) {
 	var b strings.Builder
 	if p.IsError {
 		b.WriteString("Error: ")
@@ -262,7 +245,7 @@ func resultText(field string, p *llm.Part) (text string, media []llm.Part, err e
 		case llm.PartImage, llm.PartFile, llm.PartAudio:
 			media = append(media, *q)
 		default:
-			return "", nil, unsupportedPart(fmt.Sprintf("%s.content[%d]", field, i), q)
+			return "", nil, w.Refuse(q, "in a tool result")
 		}
 	}
 	if b.Len() == 0 && len(media) > 0 {
@@ -273,7 +256,7 @@ func resultText(field string, p *llm.Part) (text string, media []llm.Part, err e
 
 // assistant writes a turn of the model. Its texts become one, as they do in
 // answers.
-func (w *writer) assistant(field string, m llm.Message) error {
+func (w *writer) assistant(m llm.Message) error {
 	var text, thoughts strings.Builder
 	var calls []llm.Part
 	for i := range m.Parts {
@@ -289,7 +272,7 @@ func (w *writer) assistant(field string, m llm.Message) error {
 		case llm.PartToolCall:
 			calls = append(calls, *p)
 		default:
-			return unsupportedPart(fmt.Sprintf("%s.content[%d]", field, i), p)
+			return w.Refuse(p, "here")
 		}
 	}
 	member := w.target.Rules.ReasoningField

@@ -11,6 +11,7 @@ import (
 type report struct {
 	prompt, completion, total  int64
 	cached, written, reasoning int64
+	heard, spoken              int64 // tokens of sound
 }
 
 // readUsage merges a report into what is known; a later one replaces an earlier
@@ -20,7 +21,7 @@ func (a *answer) readUsage() error {
 		_, err := a.in.Skip()
 		return err
 	}
-	r := report{-1, -1, -1, -1, -1, -1}
+	r := report{-1, -1, -1, -1, -1, -1, -1, -1}
 	if err := a.in.Object(func(name []byte) error { return r.member(a.in, name) }); err != nil {
 		return err
 	}
@@ -53,8 +54,12 @@ func (r *report) member(in *jsonx.Reader, name []byte) error {
 	case "total_tokens":
 		return natural(in, &r.total)
 	case "prompt_tokens_details", "completion_tokens_details":
+		sound := &r.heard
+		if string(name) == "completion_tokens_details" {
+			sound = &r.spoken
+		}
 		if in.Kind() == jsonx.Object {
-			return in.Object(func(name []byte) error { return r.detail(in, name) })
+			return in.Object(func(name []byte) error { return r.detail(in, name, sound) })
 		}
 	case "prompt_cache_hit_tokens", "cached_tokens", "num_cached_tokens", "cache_read_input_tokens":
 		return most(in, &r.cached) // DeepSeek, Moonshot, Mistral, Vercel
@@ -65,8 +70,10 @@ func (r *report) member(in *jsonx.Reader, name []byte) error {
 	return err
 }
 
-func (r *report) detail(in *jsonx.Reader, name []byte) error {
+func (r *report) detail(in *jsonx.Reader, name []byte, sound *int64) error {
 	switch string(name) {
+	case "audio_tokens":
+		return natural(in, sound)
 	case "cached_tokens":
 		return most(in, &r.cached)
 	case "cache_write_tokens":
@@ -112,6 +119,8 @@ func (r *report) merge(u *llm.Usage) {
 	set(&u.CacheRead, r.cached)
 	set(&u.CacheWrite, r.written)
 	set(&u.Reasoning, r.reasoning)
+	set(&u.AudioInput, r.heard)
+	set(&u.AudioOutput, r.spoken)
 }
 
 // parseWhole reads the text of a JSON number, cutting fractions off.

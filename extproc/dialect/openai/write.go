@@ -1,13 +1,15 @@
 package openai
 
 import (
-	"fmt"
 	"strconv"
 
 	"github.com/attache-gateway/attache/extproc/dialect"
 	"github.com/attache-gateway/attache/extproc/dialect/jsonx"
 	"github.com/attache-gateway/attache/extproc/llm"
 )
+
+// maxToolName is the longest name of a function that OpenAI takes.
+const maxToolName = 64
 
 // writer writes the canonical form of another dialect's request.
 type writer struct {
@@ -20,6 +22,7 @@ type writer struct {
 // write writes a request from its canonical form. What Chat Completions cannot
 // say is refused or warned about, see crossings.
 func write(r *llm.Request, t dialect.Target) (*dialect.Wire, error) {
+	r = dialect.Renamed(r, func(name string) bool { return dialect.PlainName(name, maxToolName) })
 	w := &writer{Notes: dialect.Notes{Request: r, API: api}, target: t, dst: make([]byte, 0, len(r.Body.Raw)+512)}
 	w.marks = dialect.NewMarks(&w.Notes, false)
 	switch r.Op {
@@ -228,7 +231,7 @@ func (w *writer) tools() error {
 	w.key("tools")
 	for i, t := range r.Tools {
 		if t.Type != "" {
-			return llm.Unsupported(fmt.Sprintf("tools[%d]", i), "Chat Completions has no tool of type %s", t.Type)
+			return w.RefuseTool(&t)
 		}
 		w.dst = append(w.dst, "[,"[min(i, 1)])
 		w.dst = append(w.dst, `{"type":"function","function":{"name":`...)

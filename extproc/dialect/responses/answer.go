@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/attache-gateway/attache/extproc/dialect"
 	"github.com/attache-gateway/attache/extproc/dialect/fault"
 	"github.com/attache-gateway/attache/extproc/dialect/jsonx"
 	"github.com/attache-gateway/attache/extproc/llm"
@@ -24,6 +25,7 @@ type answer struct {
 	streamed bool  // its items came as events
 	block    block // that is open
 	usage    llm.Usage
+	chars    int // of text so far
 
 	// Of the response object that is being read.
 	state  state
@@ -178,7 +180,7 @@ func (a *answer) fail() {
 // say emits text of a part of an item: a piece of it, or the whole, which says
 // nothing new if pieces came before.
 func (a *answer) say(it *item, p part, text string, whole bool) {
-	if text == "" || !it.note(p) && whole {
+	if text == "" || !it.note(p, a.chars) && whole {
 		return
 	}
 	if p.kind == llm.EventToolArgs {
@@ -190,7 +192,9 @@ func (a *answer) say(it *item, p part, text string, whole bool) {
 	} else if a.block.item != it || a.block.part != p {
 		a.close()
 	}
-	a.block = block{it, p}
+	if a.block = (block{it, p}); p.kind == llm.EventText {
+		a.chars += dialect.Chars(text)
+	}
 	a.emit(llm.Event{Kind: p.kind, Text: text})
 }
 

@@ -42,7 +42,7 @@ func gather(events []llm.Event) string {
 			s.Blocks = append(s.Blocks, fmt.Sprintf("call %s %s ", e.ID, e.Name))
 		case llm.EventToolArgs:
 			s.Blocks[calls[e.Tool]] += e.Text
-		case llm.EventOther:
+		case llm.EventOther, llm.EventMedia:
 			s.Blocks = append(s.Blocks, "other "+e.Text)
 		case llm.EventUsage:
 			s.Usage = e.Usage
@@ -52,7 +52,7 @@ func gather(events []llm.Event) string {
 			s.Ended = true
 		case llm.EventError:
 			s.Error = e.Err.Message
-		case llm.EventPing:
+		case llm.EventPing, llm.EventCitation, llm.EventLogprobs:
 			continue
 		}
 		last = e.Kind

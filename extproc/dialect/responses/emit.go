@@ -2,6 +2,7 @@ package responses
 
 import (
 	"strconv"
+	"strings"
 
 	"github.com/attache-gateway/attache/extproc/dialect"
 	"github.com/attache-gateway/attache/extproc/dialect/jsonx"
@@ -19,6 +20,7 @@ type output struct {
 	text      []byte   // of reasoning; arguments of a call
 	signature []byte
 	sealed    string // encrypted content that is complete
+	raw       []byte // of an item that only this dialect has
 	call      llm.Event
 	status    string
 	done      bool
@@ -26,8 +28,11 @@ type output struct {
 
 // spoken is a content part of a message.
 type spoken struct {
-	refusal bool
-	text    []byte
+	refusal  bool
+	text     []byte
+	from     int // where it begins, in characters of all text
+	sources  [][]byte
+	logprobs []byte // elements of the list
 }
 
 // add opens an item.
@@ -72,7 +77,7 @@ func (l *lifecycle) text(dst []byte, e *llm.Event) []byte {
 	}
 	if !it.speaking {
 		it.speaking = true
-		it.said = append(it.said, spoken{refusal: refusal})
+		it.said = append(it.said, spoken{refusal: refusal, from: l.chars})
 		dst = l.part(dst, "response.content_part.added", it)
 	}
 	p := &it.said[len(it.said)-1]
@@ -80,6 +85,8 @@ func (l *lifecycle) text(dst []byte, e *llm.Event) []byte {
 	name := "response.output_text.delta"
 	if refusal {
 		name = "response.refusal.delta"
+	} else {
+		l.chars += dialect.Chars(e.Text)
 	}
 	dst = append(l.place(dst, name, it), `,"delta":`...)
 	dst = jsonx.AppendString(dst, e.Text)
@@ -112,9 +119,87 @@ func (l *lifecycle) endPart(dst []byte, it *output) []byte {
 		dst = append(jsonx.AppendString(dst, string(p.text)), "}\n\n"...)
 	} else {
 		dst = append(l.place(dst, "response.output_text.done", it), `,"text":`...)
-		dst = append(jsonx.AppendString(dst, string(p.text)), ",\"logprobs\":[]}\n\n"...)
+		dst = append(jsonx.AppendString(dst, string(p.text)), `,"logprobs":[`...)
+		dst = append(append(dst, p.logprobs...), "]}\n\n"...)
 	}
 	return l.part(dst, "response.content_part.done", it)
+}
+
+// cite names a source of the text that is being said.
+func (l *lifecycle) cite(dst []byte, e *llm.Event) []byte {
+	it := l.open
+	if it == nil || !it.speaking || it.said[len(it.said)-1].refusal {
+		l.Lose("citations")
+		return dst
+	}
+	p := &it.said[len(it.said)-1]
+	source, ok := annotation(e, p.from)
+	if !ok {
+		l.Lose("citations")
+		return dst
+	}
+	dst = append(l.place(dst, "response.output_text.annotation.added", it), `,"annotation_index":`...)
+	dst = strconv.AppendInt(dst, int64(len(p.sources)), 10)
+	dst = append(append(append(dst, `,"annotation":`...), source...), "}\n\n"...)
+	p.sources = append(p.sources, source)
+	l.size += len(source)
+	return dst
+}
+
+// probabilities says how likely the tokens of the text just said were: with a
+// piece of text that adds nothing.
+func (l *lifecycle) probabilities(dst []byte, e *llm.Event) []byte {
+	it := l.open
+	if it == nil || !it.speaking || it.said[len(it.said)-1].refusal {
+		l.Lose("logprobs")
+		return dst
+	}
+	p := &it.said[len(it.said)-1]
+	if len(p.logprobs) > 0 {
+		p.logprobs = append(p.logprobs, ',')
+	}
+	begin := len(p.logprobs)
+	p.logprobs = dialect.AppendLogprobs(p.logprobs, e.Logprobs.Tokens)
+	l.size += len(p.logprobs) - begin
+	dst = append(l.place(dst, "response.output_text.delta", it), `,"delta":"","logprobs":[`...)
+	return append(append(dst, p.logprobs[begin:]...), "]}\n\n"...)
+}
+
+// image writes an image as the work of the tool that makes them.
+func (l *lifecycle) image(dst []byte, e *llm.Event) []byte {
+	if dialect.Own(e, llm.Responses) != nil {
+		return l.other(dst, e)
+	}
+	m := e.Media
+	format, ok := strings.CutPrefix(m.Type, "image/")
+	if m.Data == "" || !ok {
+		l.Lose("media")
+		return dst
+	}
+	l.size += len(m.Data)
+	id := "ig_" + l.base + "_" + strconv.Itoa(len(l.items))
+	raw := jsonx.AppendString([]byte(`{"type":"image_generation_call","id":`), id)
+	raw = jsonx.AppendString(append(raw, `,"status":"completed","output_format":`...), format)
+	raw = jsonx.AppendString(append(raw, `,"result":`...), m.Data)
+	return l.whole(dst, append(raw, '}'))
+}
+
+// other writes an item that only this dialect has.
+func (l *lifecycle) other(dst []byte, e *llm.Event) []byte {
+	raw := dialect.Own(e, llm.Responses)
+	if raw == nil {
+		l.Lose(e.Text)
+		return dst
+	}
+	l.size += len(raw)
+	return l.whole(dst, dialect.OneLine(raw))
+}
+
+// whole writes an item that comes in one piece.
+func (l *lifecycle) whole(dst, raw []byte) []byte {
+	dst = l.close(dst, l.open, "completed")
+	dst, it := l.add(dst, &output{raw: raw})
+	return l.close(dst, it, "completed")
 }
 
 // reasoning says a piece of reasoning, which is one part of a summary.
@@ -249,12 +334,22 @@ func (p *spoken) append(dst []byte) []byte {
 	}
 	dst = append(dst, `{"type":"output_text","text":`...)
 	dst = jsonx.AppendString(dst, string(p.text))
-	return append(dst, `,"annotations":[],"logprobs":[]}`...)
+	dst = append(dst, `,"annotations":[`...)
+	for i, source := range p.sources {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, source...)
+	}
+	return append(append(append(dst, `],"logprobs":[`...), p.logprobs...), "]}"...)
 }
 
 // append appends the item. What is still open is empty: its text comes in
 // deltas.
 func (it *output) append(dst []byte) []byte {
+	if it.raw != nil {
+		return append(dst, it.raw...)
+	}
 	dst = append(append(dst, `{"id":"`...), it.id...)
 	dst = append(append(dst, `","type":"`...), it.kind...)
 	switch it.kind {

@@ -25,6 +25,9 @@ func (d *Dialect) EncodeRequest(r *llm.Request, t dialect.Target) (*dialect.Wire
 	return write(r, t)
 }
 
+// maxToolName is the longest name of a function that OpenAI takes.
+const maxToolName = 64
+
 // writer writes the canonical form of another dialect's request.
 type writer struct {
 	dialect.Notes
@@ -38,6 +41,7 @@ type writer struct {
 // say is refused or warned about, see crossings. Nothing is stored: clients of
 // other dialects bring the whole conversation with them.
 func write(r *llm.Request, t dialect.Target) (*dialect.Wire, error) {
+	r = dialect.Renamed(r, func(name string) bool { return dialect.PlainName(name, maxToolName) })
 	w := &writer{Notes: dialect.Notes{Request: r, API: api}, target: t, dst: make([]byte, 0, len(r.Body.Raw)+512)}
 	w.marks = dialect.NewMarks(&w.Notes, false)
 	w.dst = append(w.dst, `{"model":`...)
@@ -228,7 +232,7 @@ func (w *writer) tools() error {
 	w.key("tools")
 	for i, t := range r.Tools {
 		if t.Type != "" {
-			return llm.Unsupported(fmt.Sprintf("tools[%d]", i), "a tool of type %s cannot be translated to the Responses API", t.Type)
+			return w.RefuseTool(&t)
 		}
 		w.dst = append(w.dst, "[,"[min(i, 1)])
 		w.dst = append(w.dst, `{"type":"function","name":`...)

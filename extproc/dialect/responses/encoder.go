@@ -16,15 +16,16 @@ import (
 // a stream closely: an item is added before anything is said of it, is done
 // before the response is, and what the last event holds is what was said.
 func (d *Dialect) NewEncoder(r *llm.Request) dialect.Encoder {
-	l := &lifecycle{model: r.Model, now: d.now, request: echo(r)}
+	l := &lifecycle{Report: dialect.Report{API: api}, model: r.Model, now: d.now, request: echo(r)}
 	if r.Stream {
-		return l
+		return dialect.Restored(r, l)
 	}
-	return &snapshot{l: l}
+	return dialect.Restored(r, &snapshot{l: l})
 }
 
 // A lifecycle writes a response as a stream of events.
 type lifecycle struct {
+	dialect.Report
 	now     func() time.Time
 	request []byte // members of a response that repeat the request
 
@@ -36,6 +37,7 @@ type lifecycle struct {
 	open      *output // the message or reasoning that text goes to
 	calls     map[int]*output
 	size      int // bytes of text
+	chars     int // of text so far
 	reason    llm.FinishReason
 	usage     llm.Usage
 	counted   bool
@@ -92,6 +94,14 @@ func (l *lifecycle) event(dst []byte, e *llm.Event) []byte {
 		dst = l.call(dst, e)
 	case llm.EventToolArgs:
 		dst = l.arguments(dst, e)
+	case llm.EventCitation:
+		dst = l.cite(dst, e)
+	case llm.EventLogprobs:
+		dst = l.probabilities(dst, e)
+	case llm.EventMedia:
+		dst = l.image(l.begin(dst, nil), e)
+	case llm.EventOther:
+		dst = l.other(l.begin(dst, nil), e)
 	case llm.EventBlockEnd:
 		dst = l.blockEnd(dst)
 	case llm.EventUsage:
@@ -181,6 +191,9 @@ func (l *lifecycle) fail(dst []byte, e *llm.Error) []byte {
 	dst = append(l.send(dst, "response.failed"), `,"response":`...)
 	return append(l.response(dst, "failed", e), "}\n\n"...)
 }
+
+// Warnings names what was left out.
+func (s *snapshot) Warnings() []string { return s.l.Warnings() }
 
 // A snapshot writes a unary response: what the last event of a stream holds.
 type snapshot struct {
@@ -276,6 +289,11 @@ func appendUsage(dst []byte, u *llm.Usage) []byte {
 	field(`{"input_tokens":`, u.Input)
 	field(`,"input_tokens_details":{"cached_tokens":`, u.CacheRead)
 	field(`,"cache_write_tokens":`, u.CacheWrite)
+	if u.CacheWriteHour > 0 {
+		field(`,"cache_write_tokens_details":{"ttl_30m_tokens":`, u.CacheWrite-u.CacheWriteHour)
+		field(`,"ttl_12h_tokens":`, u.CacheWriteHour)
+		dst = append(dst, '}')
+	}
 	field(`},"output_tokens":`, u.Output)
 	field(`,"output_tokens_details":{"reasoning_tokens":`, u.Reasoning)
 	field(`},"total_tokens":`, u.Total())

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"strings"
 
+	"github.com/attache-gateway/attache/extproc/dialect"
 	"github.com/attache-gateway/attache/extproc/dialect/fault"
 	"github.com/attache-gateway/attache/extproc/dialect/jsonx"
 	"github.com/attache-gateway/attache/extproc/llm"
@@ -48,6 +49,8 @@ func (a *answer) event(data []byte) error {
 		err = a.itemEvent(string(tag) == "response.output_item.done")
 	case "response.completed", "response.incomplete", "response.failed", "response.cancelled":
 		err = a.terminal(string(tag))
+	case "response.output_text.annotation.added":
+		err = a.annotationEvent()
 	case "error", "":
 		err = a.errorEvent(string(tag) == "error")
 	default:
@@ -77,8 +80,14 @@ func (a *answer) responseMember(name []byte, items bool) error {
 // textEvent reads a piece of text or, when the part is done, the whole.
 func (a *answer) textEvent(p part, whole bool) error {
 	index, text := int64(0), ""
-	err := a.in.Object(func(name []byte) error {
+	var logprobs []llm.Logprob
+	err := a.in.Object(func(name []byte) (err error) {
 		switch string(name) {
+		case "logprobs":
+			if a.in.Kind() == jsonx.Array {
+				logprobs, err = dialect.ReadLogprobs(a.in, nil)
+				return err
+			}
 		case "delta", "text", "refusal", "arguments":
 			return keep(a.in, &text)
 		case "output_index":
@@ -98,6 +107,10 @@ func (a *answer) textEvent(p part, whole bool) error {
 	}
 	if p.kind != llm.EventToolArgs || it.begun { // the arguments of an unknown call come with its item
 		a.say(it, p, text, whole)
+	}
+	if len(logprobs) > 0 && (!whole || !it.probable) {
+		it.probable = true
+		a.emit(llm.Event{Kind: llm.EventLogprobs, Logprobs: &llm.Logprobs{Tokens: logprobs}})
 	}
 	return nil
 }

@@ -1,6 +1,9 @@
 package responses
 
 import (
+	"bytes"
+	"cmp"
+
 	"github.com/attache-gateway/attache/extproc/dialect"
 	"github.com/attache-gateway/attache/extproc/dialect/jsonx"
 	"github.com/attache-gateway/attache/extproc/llm"
@@ -14,6 +17,10 @@ type item struct {
 	begun bool // EventToolStart is out
 	done  bool
 	said  []part // of which text was said
+	from  []int  // where the text of each begins, in characters
+	cited int    // sources that were told
+
+	probable bool // probabilities were told
 }
 
 // part is a place of text in an item.
@@ -29,17 +36,28 @@ const (
 	maxParts = 4096 // of one item
 )
 
-// note notes that text of a part was said, and reports whether it is the first.
-func (it *item) note(p part) bool {
+// note notes that text of a part was said behind so many characters, and reports
+// whether it is the first.
+func (it *item) note(p part, chars int) bool {
 	for i := len(it.said) - 1; i >= 0; i-- {
 		if it.said[i] == p {
 			return false
 		}
 	}
 	if len(it.said) < maxParts {
-		it.said = append(it.said, p)
+		it.said, it.from = append(it.said, p), append(it.from, chars)
 	}
 	return true
+}
+
+// start is where the text of a part begins.
+func (it *item) start(index int64) int {
+	for i, p := range it.said {
+		if p.kind == llm.EventText && p.index == index {
+			return it.from[i]
+		}
+	}
+	return 0
 }
 
 // at finds the item of an index of the output, or begins it.
@@ -61,16 +79,26 @@ func (a *answer) at(index int64) (*item, error) {
 type content struct {
 	kind, id, callID, name, args, encrypted string
 	texts                                   []textPart
+	raw                                     []byte // of a kind that has no canonical form
 }
 
 type textPart struct {
 	part
-	text string
+	text     string
+	sources  []llm.Event
+	logprobs []llm.Logprob
 }
+
+// canonical are the kinds of items that have a canonical form.
+var canonical = map[string]bool{"message": true, "reasoning": true, "function_call": true}
 
 // readItem reads an item, whose members come in any order.
 func (a *answer) readItem() (c content, err error) {
-	c.kind = string(a.in.Tag("type"))
+	if c.kind = string(a.in.Tag("type")); !canonical[c.kind] {
+		c.id = string(a.in.Tag("id"))
+		c.raw, err = a.in.Raw()
+		return c, err
+	}
 	err = a.in.Object(func(name []byte) error {
 		switch string(name) {
 		case "id":
@@ -107,13 +135,22 @@ func (a *answer) readParts(c *content, summary bool) error {
 		} else {
 			p.kind = llm.EventText
 		}
-		err := a.in.Object(func(name []byte) error {
+		err := a.in.Object(func(name []byte) (err error) {
 			switch string(name) {
 			case "text":
 				return keep(a.in, &p.text)
 			case "refusal":
 				p.kind = llm.EventRefusal
 				return keep(a.in, &p.text)
+			case "annotations":
+				if a.in.Kind() == jsonx.Array {
+					return a.in.Array(func(int) error { return a.source(&p.sources) })
+				}
+			case "logprobs":
+				if a.in.Kind() == jsonx.Array {
+					p.logprobs, err = dialect.ReadLogprobs(a.in, nil)
+					return err
+				}
 			}
 			return a.skip(nil)
 		})
@@ -180,15 +217,29 @@ func (a *answer) finishItem(it *item, c *content) {
 	it.done = true
 	switch c.kind {
 	case "message", "reasoning":
+		n := 0
 		for _, p := range c.texts {
 			a.say(it, p.part, p.text, true)
+			for _, e := range p.sources {
+				if n++; n > it.cited {
+					a.cite(it, p.index, e)
+				}
+			}
+			if len(p.logprobs) > 0 && !it.probable {
+				a.emit(llm.Event{Kind: llm.EventLogprobs, Logprobs: &llm.Logprobs{Tokens: p.logprobs}})
+			}
 		}
 	case "function_call":
 		if it.begun {
 			a.say(it, part{kind: llm.EventToolArgs}, c.args, true)
 		}
 	default:
-		a.emit(llm.Event{Kind: llm.EventOther, Text: c.kind})
+		e := llm.Event{Kind: llm.EventOther, Text: c.kind, Raw: &llm.Raw{Dialect: llm.Responses, JSON: bytes.Clone(c.raw)}}
+		if in := jsonx.NewReader(c.raw); c.kind == "image_generation_call" && len(in.Tag("result")) > 0 {
+			format := cmp.Or(string(in.Tag("output_format")), "png")
+			e.Kind, e.Media = llm.EventMedia, &llm.Media{Type: "image/" + format, Data: string(in.Tag("result"))}
+		}
+		a.emit(e)
 	}
 	if c.kind == "reasoning" && c.encrypted != "" {
 		if a.block.item != it {

@@ -179,7 +179,7 @@ func TestRefusals(t *testing.T) {
 		{name: "sound", req: user(llm.Part{Kind: llm.PartAudio}), param: "messages"},
 		{name: "uploaded file", req: user(llm.Part{Kind: llm.PartFile, Media: llm.Media{FileID: "f"}}), param: "messages"},
 		{name: "image of the model", req: llm.Request{Messages: []llm.Message{{Role: llm.RoleAssistant, Parts: []llm.Part{{Kind: llm.PartImage}}}}}, param: "messages"},
-		{name: "tool of the provider", req: llm.Request{Tools: []llm.Tool{{Name: "f"}, {Type: "web"}}}, param: "tools[1]"},
+		{name: "tool of the provider", req: llm.Request{Tools: []llm.Tool{{Name: "f"}, {Type: "web"}}}, param: "tools"},
 		{name: "forced tool", req: llm.Request{Tools: []llm.Tool{{Name: "f"}}, ToolChoice: llm.ToolChoice{Mode: llm.ToolRequired}}, rules: llm.Rules{NoForcedTool: true}, param: "tool_choice"},
 		{name: "prefill", req: llm.Request{Messages: []llm.Message{{Role: llm.RoleAssistant, Parts: []llm.Part{{Text: "x"}}}}}, rules: llm.Rules{NoPrefill: true}, param: "messages[0]"},
 		{name: "embeddings", req: llm.Request{Op: llm.OpEmbeddings}},

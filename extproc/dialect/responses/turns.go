@@ -96,6 +96,9 @@ func (w *writer) part(p *llm.Part) error {
 }
 
 func (w *writer) unmarked(p *llm.Part) error {
+	if err := w.CheckMedia(p, &w.target.Rules); err != nil {
+		return err
+	}
 	switch p.Kind {
 	case llm.PartText, llm.PartRefusal:
 		w.open(`{"type":"input_text"`)

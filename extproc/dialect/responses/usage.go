@@ -41,6 +41,15 @@ func (a *answer) usageDetail(name []byte) error {
 		return natural(a.in, &a.usage.CacheRead)
 	case "cache_write_tokens":
 		return natural(a.in, &a.usage.CacheWrite)
+	case "cache_write_tokens_details":
+		if a.in.Kind() == jsonx.Object {
+			return a.in.Object(func(name []byte) error {
+				if string(name) == "ttl_12h_tokens" { // the longer lifetime, as elsewhere an hour
+					return natural(a.in, &a.usage.CacheWriteHour)
+				}
+				return a.skip(nil)
+			})
+		}
 	case "reasoning_tokens":
 		return natural(a.in, &a.usage.Reasoning)
 	}
