@@ -1,6 +1,7 @@
 package hosting
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/attache-gateway/attache/extproc/dialect"
@@ -37,12 +38,16 @@ var (
 		"effort-2025-11-24":                         "effort-2025-11-24",
 		"fine-grained-tool-streaming-2025-05-14":    "fine-grained-tool-streaming-2025-05-14",
 		"interleaved-thinking-2025-05-14":           "interleaved-thinking-2025-05-14",
+		"mcp-client-2025-04-04":                     "mcp-client-2025-04-04",
+		"mcp-client-2025-11-20":                     "mcp-client-2025-11-20",
 		"mid-conversation-output-config-2026-07-01": "mid-conversation-output-config-2026-07-01",
 		"mid-conversation-tool-changes-2026-07-01":  "mid-conversation-tool-changes-2026-07-01",
 		"output-128k-2025-02-19":                    "output-128k-2025-02-19",
 		"search-results-2025-06-09":                 "search-results-2025-06-09",
 		"thinking-display-updates-2026-08-18":       "thinking-display-updates-2026-08-18",
+		"token-counting-2024-11-01":                 "token-counting-2024-11-01",
 		"token-efficient-tools-2025-02-19":          "token-efficient-tools-2025-02-19",
+		"web-search-2025-03-05":                     "web-search-2025-03-05",
 		searchTools:                                 searchTools,
 	}
 	vertexBetas = map[string]string{
@@ -71,6 +76,7 @@ func takeBetas(w *dialect.Wire, known map[string]string) (betas []string) {
 			for name := range strings.SplitSeq(h.Value, ",") {
 				name = strings.TrimSpace(name)
 				switch own := known[name]; {
+				case slices.Contains(betas, own):
 				case own != "":
 					betas = append(betas, own)
 				case name != "":

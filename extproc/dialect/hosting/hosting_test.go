@@ -125,7 +125,7 @@ func TestBetas(t *testing.T) {
 	header := []llm.Header{
 		{Name: versionHeader, Value: "2023-06-01"},
 		{Name: betaHeader, Value: "context-1m-2025-08-07, oauth-2025-04-20"},
-		{Name: betaHeader, Value: "advanced-tool-use-2025-11-20"},
+		{Name: betaHeader, Value: "advanced-tool-use-2025-11-20,tool-search-tool-2025-10-19"},
 	}
 	warning := []string{"anthropic-beta: oauth-2025-04-20 was left out: the service is not known to have it"}
 	r := &llm.Request{Op: llm.OpChat, Header: header}
