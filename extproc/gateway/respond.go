@@ -234,6 +234,7 @@ func onlyUsage(events []llm.Event) bool {
 // release hands out what was written.
 func (x *Exchange) release(eos bool) Output {
 	r := x.resp
+	x.lost()
 	out := Output{Body: r.out, End: eos || r.meter.failed != nil && r.enc != nil}
 	r.ended = out.End
 	if r.mode == ModeWhole {
@@ -243,6 +244,20 @@ func (x *Exchange) release(eos bool) Output {
 		out.Head = x.responseHead(r, true)
 	}
 	return out
+}
+
+// lost notes what of the response the client's format has no place for. The
+// header tells it of a unary response; of a stream it stands in the record.
+func (x *Exchange) lost() {
+	enc, ok := x.resp.enc.(dialect.Reporter)
+	if !ok {
+		return
+	}
+	for _, w := range enc.Warnings() {
+		if !slices.Contains(x.record.Warnings, w) {
+			x.warn(w)
+		}
+	}
 }
 
 // broken ends the response because of a body that is not the dialect's.
