@@ -44,16 +44,17 @@ func (p *Program) serve(ctx context.Context, args []string) error {
 
 // A service is a running gateway.
 type service struct {
-	log     *slog.Logger
-	holder  *gateway.Holder
-	health  *gateway.Health
-	ledger  *ledger.Ledger
-	grpc    *grpc.Server
-	admin   *http.Server
-	watcher context.CancelFunc
-	ended   []chan struct{} // one for each goroutine
-	broken  atomic.Bool     // the last reload failed
-	envoy   []byte          // the configuration that Envoy is supposed to run
+	log      *slog.Logger
+	holder   *gateway.Holder
+	policies policyHistory
+	health   *gateway.Health
+	ledger   *ledger.Ledger
+	grpc     *grpc.Server
+	admin    *http.Server
+	watcher  context.CancelFunc
+	ended    []chan struct{} // one for each goroutine
+	broken   atomic.Bool     // the last reload failed
+	envoy    []byte          // the configuration that Envoy is supposed to run
 }
 
 // start runs the gateway of a configuration. With a file it is read again when
@@ -69,10 +70,11 @@ func (p *Program) start(ctx context.Context, c *config.Config, file string) (_ *
 		return nil, err
 	}
 	creds := credential.NewSet(s.log)
-	g, err := snapshot(ctx, c, s.log, creds, s.health, s.ledger, recordLog{s.log})
+	g, err := snapshot(ctx, c, s.log, creds, s.health, &s.policies, s.ledger, recordLog{s.log})
 	if err != nil {
 		return nil, err
 	}
+	s.broken.Store(s.policies.stale)
 	s.holder = gateway.NewHolder(g)
 	if s.envoy, err = p.render(c); err != nil {
 		return nil, err

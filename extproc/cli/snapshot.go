@@ -3,10 +3,8 @@ package cli
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/url"
-	"os"
 	"time"
 
 	"github.com/attache-gateway/attache/extproc/auth"
@@ -22,7 +20,6 @@ import (
 	"github.com/attache-gateway/attache/extproc/dialect/responses"
 	"github.com/attache-gateway/attache/extproc/gateway"
 	"github.com/attache-gateway/attache/extproc/provider"
-	"github.com/attache-gateway/attache/extproc/rego"
 	"github.com/attache-gateway/attache/extproc/wasm"
 )
 
@@ -36,12 +33,12 @@ const freeTime = 10 * time.Second
 // the set of credentials that it fills, is closed if it fails, and by the
 // gateway when its last exchange has ended. health outlives it; nil: there is
 // nothing to remember.
-func snapshot(ctx context.Context, c *config.Config, log *slog.Logger, creds *credential.Set, health *gateway.Health, sinks ...gateway.Sink) (*gateway.Gateway, error) {
+func snapshot(ctx context.Context, c *config.Config, log *slog.Logger, creds *credential.Set, health *gateway.Health, history *policyHistory, sinks ...gateway.Sink) (*gateway.Gateway, error) {
 	keys, err := authenticator(c, log)
 	if err != nil {
 		return nil, err
 	}
-	policy, err := loadPolicy(ctx, c)
+	policy, err := history.load(ctx, c, log)
 	if err != nil {
 		return nil, err
 	}
@@ -144,16 +141,6 @@ func authenticator(c *config.Config, log *slog.Logger) (gateway.Authenticator, e
 	return ring, nil
 }
 
-func loadPolicy(ctx context.Context, c *config.Config) (gateway.Policy, error) {
-	if c.Policy.Dir == "" {
-		return gateway.NoPolicy{}, nil
-	}
-	if _, err := os.Stat(c.Policy.Dir); err != nil {
-		return nil, fmt.Errorf("policy: %w", err)
-	}
-	return rego.Load(ctx, rego.Options{FS: os.DirFS(c.Policy.Dir), Default: c.Policy.Default, Deadline: c.Policy.Deadline})
-}
-
 func loadGuards(ctx context.Context, c *config.Config, log *slog.Logger) (guards []gateway.InputGuard, free func(), err error) {
 	var loaded []*wasm.Guard
 	free = func() {
@@ -175,7 +162,7 @@ func loadGuards(ctx context.Context, c *config.Config, log *slog.Logger) (guards
 			return nil, nil, err
 		}
 		loaded = append(loaded, g)
-		guards = append(guards, gateway.InputGuard{Guard: g, AllowOnError: cg.OnError == config.Allow})
+		guards = append(guards, gateway.InputGuard{Guard: g, AllowOnError: cg.OnError == config.Allow, Asked: cg.Run == config.Asked})
 	}
 	return guards, free, nil
 }

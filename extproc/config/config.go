@@ -158,7 +158,12 @@ const (
 type Policy struct {
 	Dir      string // empty: no rules
 	Deadline time.Duration
-	Default  string // Allow or Deny: the decision if no rule says anything
+	Default  string              // Allow or Deny: the decision if no rule says anything
+	Off      []string            // shipped defaults that are left out
+	Teams    map[string][]string // verbs that each team's own rules may use
+	Builtins []string            // otherwise forbidden ones that rules may use
+	Coverage int                 // percent of the rules that their tests must run
+	LastGood string              // file for the rules that were loaded last
 }
 
 // Answers to what happens where nothing else is said.
@@ -167,12 +172,19 @@ const (
 	Deny  = "deny"
 )
 
+// When a guard looks at a request.
+const (
+	Always = "always"
+	Asked  = "asked" // if the policy asks for it
+)
+
 // A Guard is a plugin that checks text.
 type Guard struct {
 	Name     string
 	WASM     string // path of the module
 	SHA256   string // of the module, in lower-case hex
 	Config   json.RawMessage
+	Run      string // Always or Asked
 	OnError  string // Allow or Deny: what happens if the guard fails
 	Deadline time.Duration
 	Memory   int64 // bytes
@@ -207,7 +219,7 @@ func Default() *Config {
 		UsageChunk: HideUsage,
 		Forward:    Forward{Unguarded: Deny},
 		Auth:       Auth{File: "run/keys.json"},
-		Policy:     Policy{Deadline: 50 * time.Millisecond, Default: Allow},
+		Policy:     Policy{Deadline: 50 * time.Millisecond, Default: Allow, LastGood: "run/policy.zip"},
 		Ledger:     Ledger{SQLite: "run/ledger.db"},
 		Log:        Log{Format: "text"},
 	}
@@ -256,7 +268,7 @@ func (c *Config) locate(dir string) error {
 	if err != nil {
 		return fmt.Errorf("config: %w", err)
 	}
-	paths := []*string{&c.Auth.File, &c.Policy.Dir, &c.Ledger.SQLite}
+	paths := []*string{&c.Auth.File, &c.Policy.Dir, &c.Policy.LastGood, &c.Ledger.SQLite}
 	if c.Listen.Network == "unix" {
 		paths = append(paths, &c.Listen.Address)
 	}

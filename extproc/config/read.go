@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -228,16 +229,42 @@ func (r *reader) policy(p *Policy, v value) {
 		"deadline": r.duration(&p.Deadline, 100*time.Microsecond, 10*time.Second),
 		"on_error": r.choice(&onError, Deny), // said for the reader of the file
 		"default":  r.choice(&p.Default, Allow, Deny),
+		"defaults": func(v value) { r.object(v, map[string]field{"off": r.strings(&p.Off)}) },
+		"teams": func(v value) {
+			r.each(v, func(name string, v value) {
+				if p.Teams == nil {
+					p.Teams = map[string][]string{}
+				}
+				var granted []string
+				r.strings(&granted)(v)
+				p.Teams[name] = granted
+			})
+		},
+		"builtins":  r.strings(&p.Builtins),
+		"coverage":  r.integer(&p.Coverage, 0, 100),
+		"last_good": parsed(r, &p.LastGood, parseFileOrNone),
 	})
 }
 
+// parseFileOrNone reads a path, or the word none for no file.
+func parseFileOrNone(s string) (string, error) {
+	switch s {
+	case "":
+		return "", errors.New("is empty; none is written none")
+	case "none":
+		return "", nil
+	}
+	return s, nil
+}
+
 func (r *reader) guard(c *Config, v value) {
-	g := Guard{Config: emptyObject, OnError: Deny, Deadline: 50 * time.Millisecond, Memory: 32 << 20}
+	g := Guard{Config: emptyObject, Run: Always, OnError: Deny, Deadline: 50 * time.Millisecond, Memory: 32 << 20}
 	r.object(v, map[string]field{
 		"name":      r.string(&g.Name),
 		"wasm":      r.string(&g.WASM),
 		"sha256":    parsed(r, &g.SHA256, parseSHA256),
 		"on":        r.list(r.phase),
+		"run":       r.choice(&g.Run, Always, Asked),
 		"config":    r.json(&g.Config),
 		"on_error":  r.choice(&g.OnError, Deny, Allow),
 		"deadline":  r.duration(&g.Deadline, time.Millisecond, time.Minute),

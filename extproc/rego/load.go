@@ -29,8 +29,13 @@ const maxCompiled = 1000
 // Load checks and prepares the rules of a directory. The error names every
 // problem found in the first step that finds any, one in a line, those of a file
 // as "path:line: …".
-func Load(ctx context.Context, o Options) (*Policy, error) {
-	p, err := load(ctx, o)
+func Load(ctx context.Context, o Options) (p *Policy, err error) {
+	defer func() { // rules are untrusted, and the compiler is large
+		if r := recover(); r != nil {
+			p, err = nil, fmt.Errorf("rego: load: panic: %v", r)
+		}
+	}()
+	p, err = load(ctx, o)
 	if err != nil {
 		return nil, fmt.Errorf("rego: load: %w", err)
 	}
@@ -75,7 +80,15 @@ func load(ctx context.Context, o Options) (*Policy, error) {
 	if err := l.prepare(ctx, p); err != nil {
 		return nil, err
 	}
-	return p, l.smoke(ctx, p)
+	if err := l.smoke(ctx, p); err != nil {
+		return nil, err
+	}
+	if o.LastGood != "" {
+		if err := src.keep(o.LastGood); err != nil {
+			p.warnings = append(p.warnings, fmt.Sprintf("the rules cannot be kept: %v", err))
+		}
+	}
+	return p, nil
 }
 
 func (o *Options) check() error {

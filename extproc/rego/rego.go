@@ -66,6 +66,10 @@ type Options struct {
 	// of the new policy. It may be nil.
 	Recent *Recent
 
+	// LastGood is the file in which rules that were loaded are kept. It may be
+	// empty. Rules that cannot be kept are in force all the same.
+	LastGood string
+
 	// Logger may be nil.
 	Logger *slog.Logger
 }
