@@ -20,7 +20,7 @@ func TestWhatIsLeftOutOfAResponse(t *testing.T) {
 		stream      bool
 	}{{"application/json", unary, false}, {"text/event-stream", stream, true}} {
 		head, body, r := run(t, llm.OpenAI, "b/m", tt.stream, tt.media, 200, []byte(tt.body), nil)
-		if len(r.Warnings) != 1 || !strings.HasPrefix(r.Warnings[0], want) || !strings.Contains(body, "hi") {
+		if len(r.Warnings) != 1 || !strings.HasPrefix(r.Warnings[0], want) || !strings.Contains(body, "stop") {
 			t.Errorf("stream %v: %q, %s", tt.stream, r.Warnings, body)
 		}
 		told := ""
