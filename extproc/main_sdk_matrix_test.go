@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -38,48 +39,73 @@ var matrixProviders = []struct {
 //	stream          the same in events, also with the SDK's helper for streams
 //	tools           a call, and its result on the way back
 //	streamed_tools  the same, the call in events
+//	thoughts        a thought before a call, and its signature on the way back
 //	structured      JSON by a schema, parsed by the SDK
 //	images          a picture in the prompt
 //	errors          401, 404, 400 that names the field, and 429 that says when
 //	                to come back, as the exceptions that the SDK has for them
 //	broken_stream   a stream that fails in the middle is an exception too
 //	count           the tokens of a prompt
-var features = []string{"chat", "stream", "tools", "streamed_tools", "structured", "images", "errors", "broken_stream", "count"}
+var features = []string{"chat", "stream", "tools", "streamed_tools", "thoughts", "structured", "images", "errors", "broken_stream", "count"}
 
 // A matrixClient is an SDK with one of the APIs that it speaks. It does every
 // feature with every provider, but for those that have a reason not to.
 type matrixClient struct {
 	name    string
-	command []string          // the language, the script and its arguments
-	not     map[string]string // why, by feature or provider/feature
+	command []string // the language, the script and its arguments
+	not     reasons
 }
 
+// Cohere's own package is not among them: it speaks a format that the gateway
+// takes from no client. Cohere's models are called by the other packages.
 var matrixClients = []matrixClient{
-	{"python-openai-chat", python("openai_chat.py"), map[string]string{"count": "the API has none"}},
-	{"python-openai-responses", python("openai_responses.py"), map[string]string{"count": "the gateway does not serve /v1/responses/input_tokens"}},
-	{"python-anthropic", python("anthropic_messages.py"), nil},
-	{"python-google-genai", python("google_genai.py"), nil},
-	{"python-boto3", python("boto3_converse.py"), nil},
-	{"python-mistralai", python("mistral_chat.py"), map[string]string{
-		"count":          "the API has none",
+	{"python-openai-chat", python("openai_chat.py"), because(noCount, noThoughts)},
+	{"python-openai-responses", python("openai_responses.py"), because(noResponsesCount, unsigned)},
+	{"python-anthropic", python("anthropic_messages.py"), unsigned},
+	{"python-google-genai", python("google_genai.py"), unsigned},
+	{"python-boto3", python("boto3_converse.py"), unsigned},
+	{"python-mistralai", python("mistral_chat.py"), because(noCount, noThoughts, reasons{
 		"streamed_tools": "the package wants a call in one piece, as Mistral sends it; in OpenAI's format its arguments come in pieces",
-	}},
-	{"node-openai-chat", node("openai_chat.js"), map[string]string{"count": "the API has none"}},
-	{"node-openai-responses", node("openai_responses.js"), map[string]string{"count": "the gateway does not serve /v1/responses/input_tokens"}},
-	{"node-anthropic", node("anthropic_messages.js"), nil},
-	{"node-google-genai", node("google_genai.js"), nil},
-	{"node-ai-openai-chat", node("vercel_ai.js", "chat"), noCountInAI},
-	{"node-ai-openai-responses", node("vercel_ai.js", "responses"), noCountInAI},
-	{"node-ai-anthropic", node("vercel_ai.js", "anthropic"), noCountInAI},
-	{"node-ai-google", node("vercel_ai.js", "google"), noCountInAI},
-	{"node-ai-amazon-bedrock", node("vercel_ai.js", "bedrock"), noCountInAI},
-	{"go-openai-chat", []string{"go", "openai-chat"}, map[string]string{"count": "the API has none"}},
-	{"go-openai-responses", []string{"go", "openai-responses"}, map[string]string{"count": "the gateway does not serve /v1/responses/input_tokens"}},
-	{"go-anthropic", []string{"go", "anthropic"}, nil},
-	{"go-google-genai", []string{"go", "google-genai"}, nil},
+	})},
+	{"node-openai-chat", node("openai_chat.js"), because(noCount, noThoughts)},
+	{"node-openai-responses", node("openai_responses.js"), because(noResponsesCount, inPython)},
+	{"node-anthropic", node("anthropic_messages.js"), inPython},
+	{"node-google-genai", node("google_genai.js"), inPython},
+	{"node-ai-openai-chat", node("vercel_ai.js", "chat"), because(noCountInAI, noThoughts)},
+	{"node-ai-openai-responses", node("vercel_ai.js", "responses"), because(noCountInAI, unsigned, reasons{
+		"gemini/thoughts": "the package sends no thought back that has no signature, which Gemini gives to the call alone",
+	})},
+	{"node-ai-anthropic", node("vercel_ai.js", "anthropic"), because(noCountInAI, unsigned)},
+	{"node-ai-google", node("vercel_ai.js", "google"), because(noCountInAI, unsigned)},
+	{"node-ai-amazon-bedrock", node("vercel_ai.js", "bedrock"), because(noCountInAI, unsigned, reasons{
+		"responses/thoughts": "the package lets nothing but Claude think",
+		"gemini/thoughts":    "the package lets nothing but Claude think",
+	})},
+	{"go-openai-chat", []string{"go", "openai-chat"}, because(noCount, noThoughts)},
+	{"go-openai-responses", []string{"go", "openai-responses"}, because(noResponsesCount, inPython)},
+	{"go-anthropic", []string{"go", "anthropic"}, inPython},
+	{"go-google-genai", []string{"go", "google-genai"}, inPython},
 }
 
-var noCountInAI = map[string]string{"count": "the package counts no tokens"}
+// reasons say why a client does not do a feature, or one with a provider.
+type reasons map[string]string
+
+var (
+	noCount          = reasons{"count": "the API has none"}
+	noCountInAI      = reasons{"count": "the package counts no tokens"}
+	noResponsesCount = reasons{"count": "the gateway does not serve /v1/responses/input_tokens"}
+	noThoughts       = reasons{"thoughts": "Chat Completions tells none; TestSDKs has the gateway's own form"}
+	unsigned         = reasons{"openai/thoughts": "Chat Completions tells none"}
+	inPython         = reasons{"thoughts": "left to the package of Python"}
+)
+
+func because(all ...reasons) reasons {
+	sum := reasons{}
+	for _, r := range all {
+		maps.Copy(sum, r)
+	}
+	return sum
+}
 
 func node(script string, args ...string) []string {
 	return append([]string{"node", script}, args...)
@@ -246,6 +272,8 @@ func (m *matrix) checkReceived(t *testing.T, d mock.Dialect, feature, mark strin
 	switch feature {
 	case "count":
 		return // the gateway may count by itself
+	case "thoughts":
+		want = "bW9jayBzaWduYXR1cmU=" // the mock's signature
 	case "tools", "streamed_tools":
 		path, want = wire[d].result, "20 degrees"
 		if !slices.ContainsFunc(bodies, func(b any) bool { return fmt.Sprint(at(b, wire[d].tool)) == "[time]" }) {

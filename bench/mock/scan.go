@@ -47,7 +47,8 @@ func scan(body []byte) facts {
 		case "reasoning": // responses
 			f.thinking = text(member(value, "summary")) != ""
 		case "generationConfig": // Gemini
-			f.thinking = string(member(member(value, "thinkingConfig"), "includeThoughts")) == "true"
+			config := member(value, "thinkingConfig")
+			f.thinking = string(member(config, "includeThoughts")) == "true" || string(member(config, "include_thoughts")) == "true"
 			f.schema = member(value, "responseJsonSchema") != nil || member(value, "responseSchema") != nil
 		case "response_format": // chat completions
 			f.schema = text(member(value, "type")) == "json_schema"

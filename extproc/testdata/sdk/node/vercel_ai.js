@@ -78,6 +78,17 @@ await main({
     assert.deepEqual(parts.filter((p) => p.type === 'error'), []);
     checkSteps(cell, await result.steps, await result.text);
   },
+  async thoughts(cell) {
+    const providerOptions = {
+      openai: { store: false, forceReasoning: true, reasoningEffort: 'low', reasoningSummary: 'auto', include: ['reasoning.encrypted_content'] },
+      anthropic: { thinking: { type: 'enabled', budgetTokens: 1024 } },
+      google: { thinkingConfig: { includeThoughts: true, thinkingBudget: 1024 } },
+      bedrock: { reasoningConfig: { type: 'enabled', budgetTokens: 1024 } },
+    };
+    const result = streamText({ model: model(cell.direct), prompt: cell.ask, tools, stopWhen: stepCountIs(3), ...options, maxOutputTokens: 4096, providerOptions, ...failOn });
+    checkSteps(cell, await result.steps, await result.text);
+    assert.equal((await result.steps)[0].reasoningText, 'The user wants an answer.');
+  },
   async structured(cell) {
     const output = Output.object({ schema: z.object({ city: z.string() }) });
     const prompt = api === 'bedrock' ? cell.ask : cell.hi; // with models that are not Claude, Bedrock's answers by a tool

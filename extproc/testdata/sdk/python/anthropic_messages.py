@@ -2,7 +2,7 @@
 
 import anthropic
 import pydantic
-from cells import KEY, PIXEL, RESULT, SCHEMA, URL, fails, main, raises
+from cells import KEY, PIXEL, RESULT, SCHEMA, THOUGHT, URL, fails, main, raises
 
 
 def client_with(key):
@@ -57,6 +57,20 @@ def tools(cell):
 def streamed_tools(cell):
     with client.messages.stream(**ask(cell.model, cell.ask, tools=TOOLS)) as s:
         answer_call(cell, s.get_final_message())
+
+
+def thoughts(cell):
+    think = ask(cell.model, cell.ask, tools=TOOLS, thinking={"type": "enabled", "budget_tokens": 1024})
+    think["max_tokens"] = 4096
+    with client.messages.stream(**think) as s:
+        streamed = s.get_final_message()
+    for message in client.messages.create(**think), streamed:
+        *thinking, use = message.content  # a provider that signs its calls has their signatures in a thought without text
+        assert {block.type for block in thinking} == {"thinking"} and use.type == "tool_use", message
+        assert "".join(block.thinking for block in thinking) == THOUGHT and all(block.signature for block in thinking), message
+        result = {"type": "tool_result", "tool_use_id": use.id, "content": RESULT}
+        turns = [*think["messages"], {"role": "assistant", "content": message.content}, {"role": "user", "content": [result]}]
+        assert client.messages.create(**{**think, "messages": turns}).content[-1].text == cell.text
 
 
 def structured(cell):

@@ -7,7 +7,7 @@ import boto3
 from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.exceptions import EventStreamError
-from cells import KEY, PIXEL, RESULT, SCHEMA, URL, fails, main
+from cells import KEY, PIXEL, RESULT, SCHEMA, THOUGHT, URL, fails, main
 
 
 def client_with(key):
@@ -77,6 +77,22 @@ def streamed_tools(cell):
     [call], reason, _ = joined(client.converse_stream(**ask(cell.model, cell.ask), toolConfig=TOOLS))
     call["input"] = json.loads(call["input"])
     answer_call(cell, [{"toolUse": call}], reason)
+
+
+def thoughts(cell):
+    think = {"toolConfig": TOOLS, "additionalModelRequestFields": {"thinking": {"type": "enabled", "budget_tokens": 1024}}}
+    asked = ask(cell.model, cell.ask, **think)
+    content = client.converse(**asked)["output"]["message"]["content"]
+    *thoughts, call = content  # a provider that signs its calls has their signatures in a thought without text
+    thoughts = [block["reasoningContent"]["reasoningText"] for block in thoughts]
+    signature = "".join(thought["signature"] for thought in thoughts)
+    assert "".join(thought["text"] for thought in thoughts) == THOUGHT and signature, content
+    deltas = [e["contentBlockDelta"]["delta"] for e in client.converse_stream(**asked)["stream"] if "contentBlockDelta" in e]
+    parts = [delta["reasoningContent"] for delta in deltas if "reasoningContent" in delta]
+    assert "".join(p.get("text", "") for p in parts) == THOUGHT and "".join(p.get("signature", "") for p in parts) == signature, parts
+    result = {"toolUseId": call["toolUse"]["toolUseId"], "content": [{"text": RESULT}], "status": "success"}
+    asked["messages"] += [{"role": "assistant", "content": content}, {"role": "user", "content": [{"toolResult": result}]}]
+    assert client.converse(**asked)["output"]["message"]["content"][-1] == {"text": cell.text}
 
 
 def structured(cell):

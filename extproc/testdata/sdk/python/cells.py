@@ -13,6 +13,7 @@ KEY = os.environ["ATTACHE_KEY"]
 SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"], "additionalProperties": False}
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 RESULT = "20 degrees"  # of every tool
+THOUGHT = "The user wants an answer."  # of every provider, if it is told to think
 
 
 class Cell:

@@ -4,7 +4,7 @@ import base64
 import json
 
 import pydantic
-from cells import KEY, PIXEL, RESULT, SCHEMA, URL, fails, main, raises
+from cells import KEY, PIXEL, RESULT, SCHEMA, THOUGHT, URL, fails, main, raises
 from google import genai
 from google.genai import errors as failures
 from google.genai import types
@@ -83,6 +83,19 @@ def streamed_tools(cell):
     chunks = [known(c) for c in client.models.generate_content_stream(model=cell.model, contents=asked(cell), config=WITH_TOOLS)]
     [turn] = [c for c in chunks if c.function_calls]
     answer_call(cell, turn)
+
+
+def thoughts(cell):
+    config = WITH_TOOLS.model_copy(update={"thinking_config": types.ThinkingConfig(include_thoughts=True, thinking_budget=1024)})
+    streamed = []
+    for chunk in client.models.generate_content_stream(model=cell.model, contents=asked(cell), config=config):
+        streamed += known(chunk).candidates[0].content.parts or []
+    for parts in known(generate(model=cell.model, contents=asked(cell), config=config)).candidates[0].content.parts, streamed:
+        assert "".join(p.text for p in parts if p.thought) == THOUGHT and any(p.thought_signature for p in parts), parts
+        [call] = [p.function_call for p in parts if p.function_call]
+        result = types.Part(function_response=types.FunctionResponse(id=call.id, name=call.name, response={"result": RESULT}))
+        contents = [asked(cell), types.Content(role="model", parts=parts), types.Content(role="user", parts=[result])]
+        assert generate(model=cell.model, contents=contents, config=config).text == cell.text
 
 
 def structured(cell):

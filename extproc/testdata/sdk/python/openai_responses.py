@@ -4,7 +4,7 @@ import json
 
 import openai
 import pydantic
-from cells import KEY, PIXEL, RESULT, SCHEMA, URL, main, raises
+from cells import KEY, PIXEL, RESULT, SCHEMA, THOUGHT, URL, main, raises
 
 
 def client_with(key):
@@ -61,6 +61,19 @@ def streamed_tools(cell):
         done = [e for e in s if e.type == "response.function_call_arguments.done"]
         answer_call(cell, s.get_final_response())
     assert [json.loads(e.arguments) for e in done] == [{"city": "Paris"}], done
+
+
+def thoughts(cell):
+    think = {"model": cell.model, "tools": TOOLS, "store": False, "reasoning": {"effort": "low", "summary": "auto"}, "include": ["reasoning.encrypted_content"]}
+    with client.responses.stream(input=said(cell.ask), **think) as s:
+        assert "".join(e.delta for e in s if e.type == "response.reasoning_summary_text.delta") == THOUGHT
+        streamed = s.get_final_response()
+    for response in create(input=said(cell.ask), **think), streamed:
+        *reasoning, call = response.output  # a provider that signs its calls has their signatures in a thought without text
+        assert {item.type for item in reasoning} == {"reasoning"} and call.type == "function_call", response
+        assert [s.text for item in reasoning for s in item.summary] == [THOUGHT] and reasoning[-1].encrypted_content, response
+        result = {"type": "function_call_output", "call_id": call.call_id, "output": RESULT}
+        assert create(input=[*said(cell.ask), *response.output, result], **think).output_text == cell.text
 
 
 def structured(cell):
