@@ -233,8 +233,7 @@ func (e *encoder) purpose() []byte {
 	if own := e.Request.Body.Member("input_type"); own != nil {
 		return own
 	}
-	task := string(e.Request.Body.Member("taskType"))
-	if p := purposes[task]; p != "" {
+	if p := purposes[string(e.Request.Body.Member("taskType"))]; p != "" {
 		return []byte(p)
 	}
 	e.Warn("input_type", "became search_document: the client did not say what the embeddings are for")
