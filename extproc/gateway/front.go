@@ -31,11 +31,12 @@ func (a *asked) complete(r *llm.Request) {
 
 // fronts lists the paths without the leading /v1, which clients may leave out.
 var fronts = map[string]front{
-	"/chat/completions":      {method: "POST", dialect: llm.OpenAI, op: llm.OpChat},
-	"/embeddings":            {method: "POST", dialect: llm.OpenAI, op: llm.OpEmbeddings},
-	"/responses":             {method: "POST", dialect: llm.Responses, op: llm.OpChat},
-	"/messages":              {method: "POST", dialect: llm.Anthropic, op: llm.OpChat},
-	"/messages/count_tokens": {method: "POST", dialect: llm.Anthropic, op: llm.OpCountTokens},
+	"/chat/completions":       {method: "POST", dialect: llm.OpenAI, op: llm.OpChat},
+	"/embeddings":             {method: "POST", dialect: llm.OpenAI, op: llm.OpEmbeddings},
+	"/responses":              {method: "POST", dialect: llm.Responses, op: llm.OpChat},
+	"/responses/input_tokens": {method: "POST", dialect: llm.Responses, op: llm.OpCountTokens},
+	"/messages":               {method: "POST", dialect: llm.Anthropic, op: llm.OpChat},
+	"/messages/count_tokens":  {method: "POST", dialect: llm.Anthropic, op: llm.OpCountTokens},
 }
 
 // frontOf returns what a request is about. On an error the front still names

@@ -55,7 +55,7 @@ func (x *Exchange) succeeded() {
 	}
 	t.result = good
 	t.row = x.gw.health.succeeded(t.vitals, outcome{
-		begun: t.begun, now: x.gw.now(), stream: x.record.Stream, timed: x.record.Op != llm.OpCountTokens,
+		begun: t.begun, now: x.gw.now(), stream: x.record.Stream, timed: x.record.Op != llm.OpCountTokens && x.record.Op != llm.OpForward,
 	}, &x.gw.breaker)
 	x.probed()
 }

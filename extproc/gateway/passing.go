@@ -13,6 +13,9 @@ import (
 func (x *Exchange) passOn(r *response, status int, empty bool) Response {
 	r.mode = ModePass
 	media := mediaType(r.head)
+	if status < 400 {
+		x.succeeded()
+	}
 	switch {
 	case status >= 400:
 		r.status = status

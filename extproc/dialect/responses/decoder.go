@@ -13,7 +13,10 @@ import (
 
 // NewDecoder reads one response. limit bounds one event of a stream, or the
 // whole of a unary body, in bytes.
-func (d *Dialect) NewDecoder(_ llm.Op, mediaType string, limit int) dialect.Decoder {
+func (d *Dialect) NewDecoder(op llm.Op, mediaType string, limit int) dialect.Decoder {
+	if op == llm.OpCountTokens {
+		return &countDecoder{dialect.Whole{Limit: limit}}
+	}
 	a := &answer{in: jsonx.NewReader(nil)}
 	if strings.HasPrefix(strings.ToLower(strings.TrimSpace(mediaType)), "text/event-stream") {
 		return &stream{answer: a, split: sse.New(limit)}

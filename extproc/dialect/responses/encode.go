@@ -12,7 +12,11 @@ import (
 // EncodeRequest writes the request for a target: a client's own bytes with a
 // few of them replaced, or the canonical form of another dialect's request.
 func (d *Dialect) EncodeRequest(r *llm.Request, t dialect.Target) (*dialect.Wire, error) {
-	if r.Op != llm.OpChat {
+	path := responsesPath
+	switch {
+	case r.Op == llm.OpCountTokens && r.Dialect == llm.Responses:
+		path = countPath
+	case r.Op != llm.OpChat:
 		return nil, llm.Unsupported("", "the responses dialect has no request for %s", r.Op)
 	}
 	if r.Dialect == llm.Responses {
@@ -20,7 +24,7 @@ func (d *Dialect) EncodeRequest(r *llm.Request, t dialect.Target) (*dialect.Wire
 		if t.Model != r.Model {
 			p.Set("model", jsonx.AppendString(nil, t.Model))
 		}
-		return &dialect.Wire{Path: responsesPath, Body: p.Bytes()}, nil
+		return &dialect.Wire{Path: path, Body: p.Bytes()}, nil
 	}
 	return write(r, t)
 }

@@ -16,6 +16,9 @@ import (
 // a stream closely: an item is added before anything is said of it, is done
 // before the response is, and what the last event holds is what was said.
 func (d *Dialect) NewEncoder(r *llm.Request) dialect.Encoder {
+	if r.Op == llm.OpCountTokens {
+		return &countEncoder{req: r}
+	}
 	l := &lifecycle{Report: dialect.Report{API: api}, model: r.Model, now: d.now, request: echo(r)}
 	if r.Stream {
 		return dialect.Restored(r, l)

@@ -10,7 +10,7 @@ import (
 // DecodeRequest reads a client's request, strictly. Errors are *llm.Error and
 // name the member.
 func (d *Dialect) DecodeRequest(op llm.Op, body []byte) (*llm.Request, error) {
-	if op != llm.OpChat {
+	if op != llm.OpChat && op != llm.OpCountTokens {
 		return nil, llm.Unsupported("", "the responses dialect has no request for %s", op)
 	}
 	in := &reading{Reader: jsonx.NewReader(body), body: body, req: &llm.Request{Op: op, Dialect: llm.Responses}}
@@ -26,7 +26,7 @@ func (d *Dialect) DecodeRequest(op llm.Op, body []byte) (*llm.Request, error) {
 	switch {
 	case in.req.Model == "":
 		return nil, llm.Invalid("model", "is required")
-	case !in.asked:
+	case !in.asked && op == llm.OpChat:
 		return nil, llm.Invalid("input", "is required")
 	}
 	return in.req, nil
