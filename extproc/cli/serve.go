@@ -174,13 +174,15 @@ func (p *Program) logger(c *config.Config) *slog.Logger {
 }
 
 // A recordLog writes a line for each exchange that went wrong inside or at a
-// provider, and for the others when debugging.
+// provider, and when debugging for the others, unless the policy says not to.
 type recordLog struct{ log *slog.Logger }
 
 func (l recordLog) Record(r *gateway.Record) {
 	level := slog.LevelDebug
 	if r.Detail != "" || r.Status >= 500 {
 		level = slog.LevelWarn
+	} else if r.Log.Level == gateway.LogNone {
+		return
 	}
 	l.log.Log(context.Background(), level, "exchange", "id", r.ID, "model", r.Model, "target", r.Target, "status", r.Status,
 		"code", r.Code, "attempts", len(r.Attempts), "truncated", r.Truncated, "detail", r.Detail)

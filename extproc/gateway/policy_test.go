@@ -1,0 +1,208 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/attache-gateway/attache/extproc/llm"
+)
+
+// A script is a policy that says what a test wants, and what it read.
+type script struct {
+	decide func(*Facts) (Decision, error)
+	review func(*Facts) (Review, error)
+	reads  []string
+}
+
+func (s script) Decide(_ context.Context, f *Facts) (Decision, error) {
+	if s.decide == nil {
+		return Decision{}, nil
+	}
+	return s.decide(f)
+}
+func (s script) Reads(fact string) bool                             { return slices.Contains(s.reads, fact) }
+func (s script) Reviews() bool                                      { return s.review != nil }
+func (s script) Review(_ context.Context, f *Facts) (Review, error) { return s.review(f) }
+func (script) Revision() string                                     { return "r1" }
+
+// A named guard counts how often it is asked.
+type named struct {
+	name  string
+	calls *[]string
+	check func(*Text) (Verdict, error)
+}
+
+func (g named) Name() string { return g.name }
+
+func (g named) Check(_ context.Context, t *Text) (Verdict, error) {
+	*g.calls = append(*g.calls, g.name+" "+t.Segments[0].Text)
+	return g.check(t)
+}
+
+func says(v Verdict) func(*Text) (Verdict, error) {
+	return func(*Text) (Verdict, error) { return v, nil }
+}
+
+// TestGuardsOfPolicy: guards that the policy reads look before it, those that it
+// asks for after it, and each of them once unless the text changed.
+func TestGuardsOfPolicy(t *testing.T) {
+	redact := says(Verdict{Action: ActionRedact, Labels: []string{"card"}, Findings: []Finding{{Start: 0, End: 2, Label: "x"}}})
+	block := says(Verdict{Action: ActionBlock})
+	allow := says(Verdict{Action: ActionAllow})
+	broken := func(*Text) (Verdict, error) { return Verdict{}, errors.New("trap") }
+	deny := Decision{Deny: &Denial{Code: "mine", Status: 451}}
+	const text = "my card is 4111"
+	for _, tt := range []struct {
+		name   string
+		first  func(*Text) (Verdict, error) // of guard one, of two guards
+		asked  bool                         // one has to be asked for
+		reads  []string
+		d      Decision
+		sees   Action // what the policy sees of one
+		calls  string
+		answer string
+	}{
+		{"always", redact, false, nil, Decision{}, "", "one " + text + ",two [X] card is 4111", ""},
+		{"not asked for", block, true, nil, Decision{}, "", "two " + text, ""},
+		{"asked for", redact, true, nil, Decision{Guards: []string{"one"}}, "", "one " + text + ",two [X] card is 4111", ""},
+		{"read, always", redact, false, []string{"guards.one"}, Decision{}, ActionRedact, "one " + text + ",two [X] card is 4111", ""},
+		{"read, not asked for", block, true, []string{"guards.one"}, Decision{}, ActionBlock, "one " + text + ",two " + text, ""},
+		{"read, asked for", block, true, []string{"guards.one"}, Decision{Guards: []string{"one"}}, ActionBlock, "one " + text, "403 guard_blocked"},
+		{"denied before a block", block, false, []string{"guards.one"}, deny, ActionBlock, "one " + text, "451 mine"},
+		{"both read, the text changes", redact, false, []string{"guards.one", "guards.two"}, Decision{}, ActionRedact, "one " + text + ",two " + text + ",two [X] card is 4111", ""},
+		{"read and broken", broken, true, []string{"guards.one"}, Decision{}, "", "one " + text, "500 guard_error"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var calls []string
+			var seen Action
+			h := newGateway(t, func(o *Options) {
+				o.Guards = []InputGuard{{Guard: named{"one", &calls, tt.first}, Asked: tt.asked}, {Guard: named{"two", &calls, allow}}}
+				o.Policy = script{reads: tt.reads, decide: func(f *Facts) (Decision, error) {
+					seen = f.Guards["one"].Action
+					return tt.d, nil
+				}}
+			})
+			x, answer, _ := decide(t, h, chatPath, chat("a/m", ""))
+			got := ""
+			if answer != nil {
+				got = itoa(answer.Status) + " " + x.record.Code
+			}
+			if got != tt.answer || seen != tt.sees || strings.Join(calls, ",") != tt.calls {
+				t.Errorf("answer %q, the policy saw %q, calls %q", got, seen, calls)
+			}
+		})
+	}
+}
+
+// TestHeadersOfPolicy: they are changed upstream and downstream, but never one
+// that carries a key.
+func TestHeadersOfPolicy(t *testing.T) {
+	var changes []HeaderChange
+	h := newGateway(t, func(o *Options) {
+		o.Policy = script{decide: func(*Facts) (Decision, error) { return Decision{Headers: changes}, nil }}
+	})
+	changes = []HeaderChange{{Name: "x-team", Value: "red"}, {Name: "user-agent", Remove: true}, {Response: true, Name: "x-tier", Value: "gold"}, {Response: true, Name: "x-secret", Remove: true}}
+	x, _, f := decide(t, h, chatPath, chat("a/m", ""))
+	if value(f.First.Set, "x-team") != "red" || !slices.Contains(f.First.Remove, "user-agent") || value(f.First.Set, "x-tier") != "" {
+		t.Errorf("upstream: set %v, remove %v", f.First.Set, f.First.Remove)
+	}
+	if _, err := x.Respond(1, 200, []llm.Header{{Name: "content-type", Value: "application/json"}, {Name: "x-secret", Value: "1"}}, false); err != nil {
+		t.Fatal(err)
+	}
+	out := x.Chunk([]byte(`{"id":"1","object":"chat.completion","model":"m","choices":[{"index":0,"message":{"role":"assistant","content":"hi"},"finish_reason":"stop"}],"usage":{"prompt_tokens":1,"completion_tokens":1,"total_tokens":2}}`), true)
+	if out.Head == nil || value(out.Head.Set, "x-tier") != "gold" || !slices.Contains(out.Head.Remove, "x-secret") || value(out.Head.Set, "x-team") != "" {
+		t.Errorf("downstream: %+v", out.Head)
+	}
+	for name, want := range map[string]bool{
+		"x-team": true, "openai-organization": true, "authorization": false, "x-api-key": false, "x-attache-request-id": false, "x-envoy-retry-on": false,
+		":path": false, "host": false, "content-length": false, "Upper": false, "": false, "set-cookie": false, "anthropic-version": false, "x-amz-date": false,
+	} {
+		if HeaderChangeable(name) != want {
+			t.Errorf("%q changeable: %v", name, !want)
+		}
+	}
+	h.Current().credentials = append(h.Current().credentials, "x-own-key")
+	changes = []HeaderChange{{Name: "x-own-key", Value: "stolen"}}
+	if _, answer, _ := decide(t, h, chatPath, chat("a/m", "")); answer == nil || answer.Status != 500 {
+		t.Errorf("a provider's credential was set: %+v", answer)
+	}
+}
+
+// TestReview: the rules about the response see the record, and what they say is
+// in it when it is handed out.
+func TestReview(t *testing.T) {
+	shared := map[string]string{"team": "red", "kind": "a"}
+	for _, tt := range []struct {
+		name   string
+		review func(*Facts) (Review, error)
+		want   func(*Record)
+	}{
+		{"labels", func(f *Facts) (Review, error) {
+			return Review{Labels: map[string]string{"kind": f.Model + " " + itoa(f.Record.Status), "more": "1"}, Rules: []string{"r2"}}, nil
+		}, func(r *Record) {
+			r.Labels, r.Rules = map[string]string{"team": "red", "kind": "a/m 499", "more": "1"}, []string{"r1", "r2"}
+		}},
+		{"less is logged", func(*Facts) (Review, error) {
+			return Review{Log: LogUse{Level: LogNone, Redact: []string{"/session", "/properties/email"}}}, nil
+		}, func(r *Record) {
+			r.Log, r.Session = LogUse{Level: LogNone, Redact: []string{"/user", "/session", "/properties/email"}}, ""
+			r.Properties = map[string]string{"x": "1"}
+		}},
+		{"more is not", func(*Facts) (Review, error) { return Review{Log: LogUse{Level: LogFull}}, nil }, func(*Record) {}},
+		{"broken", func(*Facts) (Review, error) { return Review{}, errors.New("rego: a.rego:5") }, func(r *Record) {
+			r.Detail = "policy: after the response: rego: a.rego:5"
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var got Record
+			h := newGateway(t, func(o *Options) {
+				o.Sinks = []Sink{sinkFunc(func(r *Record) { got = *r })}
+				o.Policy = script{review: tt.review, decide: func(*Facts) (Decision, error) {
+					return Decision{Labels: shared, Rules: []string{"r1"}, Log: LogUse{Level: LogMeta, Redact: []string{"/user"}}}, nil
+				}}
+			})
+			x, _, _ := decide(t, h, chatPath, chat("a/m", ""), "x-attache-user", "ann", "x-attache-session", "s", "x-attache-property-email", "a@b", "x-attache-property-x", "1")
+			x.record.Status = 499
+			x.Close(false)
+			want := got
+			want.Labels, want.Rules, want.Log, want.Detail = shared, []string{"r1"}, LogUse{Level: LogMeta, Redact: []string{"/user"}}, ""
+			want.User, want.Session, want.Properties = "", "s", map[string]string{"email": "a@b", "x": "1"}
+			tt.want(&want)
+			if !reflect.DeepEqual(got, want) {
+				t.Errorf("have %+v\nwant %+v", got, want)
+			}
+			if len(shared) != 2 || shared["kind"] != "a" {
+				t.Errorf("the decision's own labels changed: %v", shared)
+			}
+		})
+	}
+}
+
+// TestFactsThatAreRead: what the policy does not read is not gathered, and no
+// key or cookie is.
+func TestFactsThatAreRead(t *testing.T) {
+	for _, reads := range [][]string{nil, {"request.headers", "request.tokens", "candidates"}} {
+		var got *Facts
+		h := newGateway(t, func(o *Options) {
+			o.Policy = script{reads: reads, decide: func(f *Facts) (Decision, error) { got = f; return Decision{}, nil }}
+		})
+		decide(t, h, chatPath, chat("a/m", `,"temperature":0.7,"response_format":{"type":"json_object"}`),
+			"authorization", "Bearer k", "cookie", "c", "x-tenant", "t1", "x-forwarded-for", "9.9.9.9, 192.0.2.7")
+		read := len(reads) > 0
+		if (len(got.Headers) > 0) != read || (got.InputTokens > 0) != read || (len(got.Candidates) > 0) != read {
+			t.Errorf("reads %v: %d headers, %d tokens, %d candidates", reads, len(got.Headers), got.InputTokens, len(got.Candidates))
+		}
+		for _, hd := range got.Headers {
+			if hd.Name == "authorization" || hd.Name == "cookie" {
+				t.Errorf("the policy sees the header %s", hd.Name)
+			}
+		}
+		if got.Temperature != 700 || got.TopP != -1 || got.Format != "json_object" || got.Address != "192.0.2.7" {
+			t.Errorf("facts %+v", got)
+		}
+	}
+}
