@@ -16,12 +16,13 @@ func deadlines(fault string) map[string]string {
 }
 
 // target names a model with a fault at one of the providers. The text has
-// enough events for each fault that waits for the middle of a stream.
-func target(provider, fault string) string {
+// enough events for each fault that waits for the middle of a stream. Each trial
+// has a model of its own, because the gateway avoids one that failed others.
+func target(provider, model, fault string) string {
 	if fault == "refuse" {
-		return "dead-" + provider + "/m"
+		return "dead-" + provider + "/" + model
 	}
-	return provider + "/m@events=20@gap=20ms@fault=" + fault
+	return provider + "/" + model + "@events=20@gap=20ms@fault=" + fault
 }
 
 // TestFallback sends each fault first and a good target second. Whatever fails
@@ -65,7 +66,8 @@ func trialsOf(version string, cases []faultCase, others string) (trials []trial)
 		for _, dialect := range []string{"openai", "anthropic"} {
 			for _, provider := range []string{"o", "a"} {
 				for _, stream := range []bool{false, true} {
-					q := ask{dialect: dialect, stream: stream, header: deadlines(c.fault), model: target(provider, c.fault) + others}
+					model := target(provider, fmt.Sprintf("m-%s-%t", dialect, stream), c.fault)
+					q := ask{dialect: dialect, stream: stream, header: deadlines(c.fault), model: model + others}
 					tr := trial{ask: q, fault: c.fault, want: c.unary, seen: seen(version, q, provider)}
 					if stream {
 						tr.want = c.stream
