@@ -20,6 +20,7 @@ type answer struct {
 	index          int64
 	texts          map[int64]int // where the text of a content begins, in characters of all text
 	chars          int           // of all text so far
+	cited          []stretch     // of a unary answer
 
 	finish  string
 	failed  string // what a stream says of its own failure
@@ -147,10 +148,10 @@ func (a *answer) message(raw []byte) error {
 		name string
 		read func() error
 	}{
-		{"content", func() error { return a.array(a.wholeContent) }},
-		{"tool_plan", func() error { return a.said(llm.EventText, planText) }},
+		{"citations", func() error { return a.array(a.keep) }}, // they belong into the contents
+		{"content", a.contents},
+		{"tool_plan", func() error { err := a.said(llm.EventText, planText); a.citeAll(planText); return err }},
 		{"tool_calls", func() error { return a.array(func(int) error { err := a.call(); a.endCall(); return err }) }},
-		{"citations", func() error { return a.array(func(int) error { return a.citation() }) }},
 	} {
 		a.Reset(raw)
 		if err := a.member(part.name, part.read); err != nil {
@@ -160,15 +161,33 @@ func (a *answer) message(raw []byte) error {
 	return nil
 }
 
+// contents reads a list, or the text that compatible servers have.
+func (a *answer) contents() error {
+	if a.Kind() == jsonx.String {
+		return a.wholeContent(0)
+	}
+	return a.array(a.wholeContent)
+}
+
+func (a *answer) keep(int) error {
+	s, err := a.citation()
+	a.cited = append(a.cited, s)
+	return err
+}
+
 func (a *answer) wholeContent(i int) error {
 	a.index = int64(i)
 	err := a.content()
+	a.citeAll(a.index)
 	a.emit(llm.Event{Kind: llm.EventBlockEnd})
 	return err
 }
 
 // content reads a content or a piece of one.
 func (a *answer) content() error {
+	if a.Kind() == jsonx.String {
+		return a.said(llm.EventText, a.index)
+	}
 	return a.object(func(name []byte) error {
 		switch string(name) {
 		case "text":

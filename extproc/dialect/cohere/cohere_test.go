@@ -153,9 +153,7 @@ func TestForms(t *testing.T) {
 				out[n-1].Text += e.Text
 				continue
 			}
-			if e.Kind != llm.EventBlockEnd && e.Kind != llm.EventCitation { // unary citations stand at the end
-				out = append(out, e)
-			}
+			out = append(out, e)
 		}
 		return out
 	}
@@ -195,6 +193,7 @@ func TestEnds(t *testing.T) {
 			llm.Event{Kind: llm.EventError, Err: &llm.Error{Status: 500, Code: llm.CodeUpstreamError, Message: "bad"}}},
 		"cut":         {"text/event-stream", begin, llm.Event{Kind: llm.EventStart, ID: "i"}},
 		"cut in line": {"text/event-stream", begin + `data: {"type":"mess`, llm.Event{Kind: llm.EventStart, ID: "i"}},
+		"text":        {"application/json", `{"finish_reason":"COMPLETE","message":{"content":"Hi"}}`, llm.Event{Kind: llm.EventEnd}},
 		"new reason":  {"application/json", `{"finish_reason":"NEW","message":{}}`, llm.Event{Kind: llm.EventEnd}},
 	} {
 		events, _, err := decode(llm.OpChat, c.mediaType, [][]byte{[]byte(c.body)})

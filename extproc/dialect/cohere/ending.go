@@ -96,26 +96,30 @@ func (a *answer) end() {
 	a.emit(llm.Event{Kind: llm.EventEnd})
 }
 
-// citation reads a stretch of the answer and its sources, each of which becomes
-// a citation. Those of reasoning have no place in other formats.
-func (a *answer) citation() error {
-	var start, end, index int64
+// A stretch is a part of a content with the sources that it has.
+type stretch struct {
+	content    int64 // its index, or planText
+	start, end int64 // in characters of the content
+	sources    []llm.Citation
+}
+
+// citation reads a stretch of the answer with its sources.
+func (a *answer) citation() (s stretch, err error) {
 	var kind string
-	var sources []llm.Citation
-	err := a.object(func(name []byte) error {
+	err = a.object(func(name []byte) error {
 		switch string(name) {
 		case "start":
-			return a.natural(&start)
+			return a.natural(&s.start)
 		case "end":
-			return a.natural(&end)
+			return a.natural(&s.end)
 		case "content_index":
-			return a.natural(&index)
+			return a.natural(&s.content)
 		case "type":
 			return a.str(&kind)
 		case "sources":
 			return a.array(func(int) error {
 				c, err := a.source()
-				sources = append(sources, c)
+				s.sources = append(s.sources, c)
 				return err
 			})
 		}
@@ -123,18 +127,32 @@ func (a *answer) citation() error {
 		return err
 	})
 	if kind == "PLAN" {
-		index = planText
+		s.content = planText
 	}
-	base, ok := a.texts[index]
-	if err != nil || !ok || end < start || end > int64(a.chars-base) {
-		return err
+	return s, err
+}
+
+// cite makes a citation of each source of a stretch. What is said of reasoning
+// has no place in other formats.
+func (a *answer) cite(s stretch) {
+	base, ok := a.texts[s.content]
+	if !ok || s.end < s.start || s.end > int64(a.chars-base) {
+		return
 	}
-	for i := range sources {
-		c := &sources[i]
-		c.Start, c.End = base+int(start), base+int(end)
+	for i := range s.sources {
+		c := &s.sources[i]
+		c.Start, c.End = base+int(s.start), base+int(s.end)
 		a.emit(llm.Event{Kind: llm.EventCitation, Citation: c})
 	}
-	return nil
+}
+
+// citeAll cites the stretches of one content.
+func (a *answer) citeAll(content int64) {
+	for _, s := range a.cited {
+		if s.content == content {
+			a.cite(s)
+		}
+	}
 }
 
 // source reads a source: a document of the request or the output of a tool.

@@ -82,7 +82,9 @@ func (d *decoder) part(kind string) error {
 		case "tool-call-delta tool_calls":
 			return d.member("function", func() error { return d.member("arguments", d.arguments) })
 		case "citation-start citations":
-			return d.citation()
+			s, err := d.citation()
+			d.cite(s)
+			return err
 		}
 		_, err := d.Skip()
 		return err
