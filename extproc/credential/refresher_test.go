@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -20,21 +21,39 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // tokens is a source whose next answers a test decides.
 type tokens struct {
-	life  time.Duration // of each token; 0: without an end
+	life time.Duration // of each token; 0: without an end
+	hang bool
+
+	mu    sync.Mutex
 	err   error
-	hang  bool
 	calls int
+}
+
+// fails sets what the next tries come to.
+func (s *tokens) fails(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.err = err
+}
+
+// count returns how many tries there were.
+func (s *tokens) count() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.calls
 }
 
 func (*tokens) names() []string                      { return []string{bearer} }
 func (*tokens) Look(context.Context) (string, error) { return "found", nil }
 
 func (s *tokens) fetch(ctx context.Context) (grant, error) {
-	s.calls++
 	if s.hang {
 		<-ctx.Done()
 		return grant{}, ctx.Err()
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.calls++
 	g := grant{sign: bearerOf("t" + strconv.Itoa(s.calls))}
 	if s.life != 0 {
 		g.expires = time.Now().Add(s.life)
@@ -43,14 +62,32 @@ func (s *tokens) fetch(ctx context.Context) (grant, error) {
 }
 
 // started returns a running refresher, which the bubble's end stops.
-func started(t *testing.T, s *tokens) (*refresher, *bytes.Buffer) {
-	var log bytes.Buffer
+func started(t *testing.T, s *tokens) (*refresher, *logbook) {
+	log := &logbook{}
 	r := &refresher{provider: "p", headers: s.names(), fetch: s.fetch, now: time.Now,
-		log: slog.New(slog.NewTextHandler(&log, nil)), tried: make(chan struct{})}
+		log: slog.New(slog.NewTextHandler(log, nil)), tried: make(chan struct{})}
 	ctx, cancel := context.WithCancel(t.Context())
 	t.Cleanup(cancel)
 	go r.run(ctx)
-	return r, &log
+	return r, log
+}
+
+// A logbook keeps what is logged.
+type logbook struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (l *logbook) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *logbook) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
 }
 
 func token(r *refresher) string {
@@ -80,13 +117,13 @@ func TestTokensAreReplacedInTime(t *testing.T) {
 			}
 			time.Sleep(tt.first - time.Second)
 			synctest.Wait()
-			if s.calls != 1 {
-				t.Errorf("%s: %d calls, it was replaced too early", tt.life, s.calls)
+			if s.count() != 1 {
+				t.Errorf("%s: %d calls, it was replaced too early", tt.life, s.count())
 			}
 			time.Sleep(2 * time.Second)
 			synctest.Wait()
-			if s.calls != 2 || token(r) != "authorization Bearer t2" {
-				t.Errorf("%s: %d calls, %s", tt.life, s.calls, token(r))
+			if s.count() != 2 || token(r) != "authorization Bearer t2" {
+				t.Errorf("%s: %d calls, %s", tt.life, s.count(), token(r))
 			}
 			for range 100 {
 				time.Sleep(tt.first / 3)
@@ -112,10 +149,10 @@ func TestFailureAndRecovery(t *testing.T) {
 		}
 		time.Sleep(10 * time.Minute)
 		synctest.Wait()
-		if s.calls < 10 || s.calls > 40 {
-			t.Errorf("%d tries in ten minutes", s.calls)
+		if s.count() < 10 || s.count() > 40 {
+			t.Errorf("%d tries in ten minutes", s.count())
 		}
-		s.err = nil
+		s.fails(nil)
 		time.Sleep(lastWait)
 		synctest.Wait()
 		if err := r.Ready(); err != nil {
@@ -125,7 +162,7 @@ func TestFailureAndRecovery(t *testing.T) {
 			t.Errorf("recovery is logged %d times:\n%s", n, log)
 		}
 
-		s.err = errors.New("down again") // a token that is valid is used to its end
+		s.fails(errors.New("down again")) // a token that is valid is used to its end
 		time.Sleep(time.Hour - 2*time.Minute)
 		synctest.Wait()
 		if err := r.Ready(); err != nil {
@@ -148,8 +185,8 @@ func TestWhatHasExpiredIsNone(t *testing.T) {
 		r, _ := started(t, s)
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		if !errors.Is(r.Ready(), r.state.Load().err) || r.Ready() == nil || s.calls > 10 {
-			t.Errorf("%v, %d calls", r.Ready(), s.calls)
+		if !errors.Is(r.Ready(), r.state.Load().err) || r.Ready() == nil || s.count() > 10 {
+			t.Errorf("%v, %d calls", r.Ready(), s.count())
 		}
 	})
 }
