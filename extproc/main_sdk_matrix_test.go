@@ -60,7 +60,7 @@ type matrixClient struct {
 // takes from no client. Cohere's models are called by the other packages.
 var matrixClients = []matrixClient{
 	{"python-openai-chat", python("openai_chat.py"), because(noCount, noThoughts)},
-	{"python-openai-responses", python("openai_responses.py"), because(noResponsesCount, unsigned)},
+	{"python-openai-responses", python("openai_responses.py"), unsigned},
 	{"python-anthropic", python("anthropic_messages.py"), unsigned},
 	{"python-google-genai", python("google_genai.py"), unsigned},
 	{"python-boto3", python("boto3_converse.py"), unsigned},
@@ -68,7 +68,7 @@ var matrixClients = []matrixClient{
 		"streamed_tools": "the package wants a call in one piece, as Mistral sends it; in OpenAI's format its arguments come in pieces",
 	})},
 	{"node-openai-chat", node("openai_chat.js"), because(noCount, noThoughts)},
-	{"node-openai-responses", node("openai_responses.js"), because(noResponsesCount, inPython)},
+	{"node-openai-responses", node("openai_responses.js"), inPython},
 	{"node-anthropic", node("anthropic_messages.js"), inPython},
 	{"node-google-genai", node("google_genai.js"), inPython},
 	{"node-ai-openai-chat", node("vercel_ai.js", "chat"), because(noCountInAI, noThoughts)},
@@ -82,7 +82,7 @@ var matrixClients = []matrixClient{
 		"gemini/thoughts":    "the package lets nothing but Claude think",
 	})},
 	{"go-openai-chat", []string{"go", "openai-chat"}, because(noCount, noThoughts)},
-	{"go-openai-responses", []string{"go", "openai-responses"}, because(noResponsesCount, inPython)},
+	{"go-openai-responses", []string{"go", "openai-responses"}, inPython},
 	{"go-anthropic", []string{"go", "anthropic"}, inPython},
 	{"go-google-genai", []string{"go", "google-genai"}, inPython},
 }
@@ -91,12 +91,11 @@ var matrixClients = []matrixClient{
 type reasons map[string]string
 
 var (
-	noCount          = reasons{"count": "the API has none"}
-	noCountInAI      = reasons{"count": "the package counts no tokens"}
-	noResponsesCount = reasons{"count": "the gateway does not serve /v1/responses/input_tokens"}
-	noThoughts       = reasons{"thoughts": "Chat Completions tells none; TestSDKs has the gateway's own form"}
-	unsigned         = reasons{"openai/thoughts": "Chat Completions tells none"}
-	inPython         = reasons{"thoughts": "left to the package of Python"}
+	noCount     = reasons{"count": "the API has none"}
+	noCountInAI = reasons{"count": "the package counts no tokens"}
+	noThoughts  = reasons{"thoughts": "Chat Completions tells none; TestSDKs has the gateway's own form"}
+	unsigned    = reasons{"openai/thoughts": "Chat Completions tells none"}
+	inPython    = reasons{"thoughts": "left to the package of Python"}
 )
 
 func because(all ...reasons) reasons {

@@ -25,11 +25,12 @@ const (
 
 // paths are those that name no model.
 var paths = map[string]call{
-	"/v1/chat/completions":      {dialect: OpenAI, op: opChat},
-	"/v1/embeddings":            {dialect: OpenAI, op: opEmbed},
-	"/v1/responses":             {dialect: Responses, op: opChat},
-	"/v1/messages":              {dialect: Anthropic, op: opChat},
-	"/v1/messages/count_tokens": {dialect: Anthropic, op: opCount},
+	"/v1/chat/completions":       {dialect: OpenAI, op: opChat},
+	"/v1/embeddings":             {dialect: OpenAI, op: opEmbed},
+	"/v1/responses":              {dialect: Responses, op: opChat},
+	"/v1/responses/input_tokens": {dialect: Responses, op: opCount},
+	"/v1/messages":               {dialect: Anthropic, op: opChat},
+	"/v1/messages/count_tokens":  {dialect: Anthropic, op: opCount},
 }
 
 // methods are the ends of the paths that name a model.

@@ -208,6 +208,9 @@ func TestNewerCountAndEmbeddings(t *testing.T) {
 	if got := read(t, s.URL()+"/model/m/count-tokens", `{"input":{"converse":{"messages":[]}}}`); got != `{"inputTokens":8}` {
 		t.Errorf("count-tokens: %s", got)
 	}
+	if got := read(t, s.URL()+"/v1/responses/input_tokens", `{"model":"m","input":"hi"}`); got != `{"object":"response.input_tokens","input_tokens":2}` {
+		t.Errorf("input_tokens: %s", got)
+	}
 	for path, want := range map[string]string{
 		"countTokens":        `{"totalTokens":1,`,
 		"embedContent":       `{"embedding":{"values":[`,

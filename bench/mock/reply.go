@@ -103,6 +103,8 @@ func counted(d Dialect, n int) reply {
 		format = `{"totalTokens":%d,"promptTokensDetails":[{"modality":"TEXT","tokenCount":%[1]d}]}`
 	case Bedrock:
 		format = `{"inputTokens":%d}`
+	case Responses:
+		format = `{"object":"response.input_tokens","input_tokens":%d}`
 	}
 	return unary(typeJSON, fmt.Appendf(nil, format, n))
 }

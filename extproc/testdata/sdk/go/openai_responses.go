@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/openai/openai-go/v3"
 	"github.com/openai/openai-go/v3/option"
@@ -71,6 +72,18 @@ var openAIResponses = client{
 	"broken_stream": func(ctx context.Context, c cell) error {
 		_, text, err := completed(openAIClient.Responses.NewStreaming(ctx, responseTo(c.broken, said(c.hi))))
 		return wantBroken(text, err)
+	},
+	"count": func(ctx context.Context, c cell) error {
+		var n [2]int64
+		for i, text := range []string{"Hi", strings.Repeat("Hi ", 100)} {
+			count, err := openAIClient.Responses.InputTokens.Count(ctx, responses.InputTokenCountParams{
+				Model: openai.String(c.model), Input: responses.InputTokenCountParamsInputUnion{OfString: openai.String(text)}})
+			if err != nil {
+				return err
+			}
+			n[i] = count.InputTokens
+		}
+		return want("0 < few < many < 1000", 0 < n[0] && n[0] < n[1] && n[1] < 1000, true)
 	},
 	"errors": func(ctx context.Context, c cell) error {
 		return openAIErrors(c, func(model string, more ...option.RequestOption) error {

@@ -57,6 +57,11 @@ await main({
     const last = events.at(-1); // which the SDK leaves to its caller
     assert.ok(events.some((e) => e.type === 'response.output_text.delta') && (last.type === 'error' ? last : last.response.error).message, JSON.stringify(last));
   },
+  async count(cell) {
+    const n = async (input) => (await responses.inputTokens.count({ model: cell.model, input })).input_tokens;
+    const [few, many] = [await n('Hi'), await n('Hi '.repeat(100))];
+    assert.ok(0 < few && few < many && many < 1000, `${few}, ${many}`);
+  },
   async errors(cell) {
     const ask = { model: cell.model, input: cell.hi, store: false };
     assert.equal((await raises(AuthenticationError, () => clientWith('sk-foreign').responses.create(ask))).code, 'invalid_key');

@@ -106,4 +106,11 @@ def broken_stream(cell):
     assert last.type == "error" and last.message or last.type == "response.failed" and last.response.error.message, last
 
 
+def count(cell):
+    def n(text):
+        return client.responses.input_tokens.count(model=cell.model, input=text).input_tokens
+
+    assert 0 < n("Hi") < n("Hi " * 100) < 1000
+
+
 main(globals())
