@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/attache-gateway/attache/extproc/llm"
@@ -11,6 +12,9 @@ var amazonPresets = []Preset{
 	// Claude by InvokeModel, whose bodies are Anthropic's own and whose streams
 	// have them in Amazon's frames (bedrock-invoke-00dab5780472).
 	bedrock.in(llm.Anthropic, bedrock.URL, claude, "*anthropic.claude-*").hosted(llm.HostBedrock),
+	// OpenAI's models, in OpenAI's own formats (bedrock-mantle-responses-*).
+	openAIOnBedrock,
+	openAIOnBedrock.in(llm.Responses, "https://bedrock-mantle.{region}.api.aws/openai/v1", openAIOnBedrock.rules, "openai.gpt-*"),
 }
 
 var bedrock = Preset{
@@ -31,6 +35,19 @@ var bedrock = Preset{
 	name:  claudeOnBedrock,
 }
 
+// openAIOnBedrock has no usage that Envoy was tried on.
+var openAIOnBedrock = Preset{
+	Kind:    "bedrock",
+	Dialect: llm.OpenAI,
+	URL:     "https://bedrock-runtime.{region}.amazonaws.com/openai/v1",
+	Auth:    bearer,
+	Needs:   bedrock.Needs,
+	Models:  []string{"openai.gpt-*"},
+	rules:   slices.Concat(openModels, openAI),
+	name:    func(model string) string { return strings.TrimPrefix(model, "openai.") },
+	lacks:   map[string]string{"embeddings": "not below this URL"},
+}
+
 // converse is what the API itself departs in: its description allows documents
 // of 4.5 MB, and images of less.
 var converse = llm.Rules{MaxMedia: 4_500_000}
@@ -38,7 +55,7 @@ var converse = llm.Rules{MaxMedia: 4_500_000}
 // limited are the rules for the names with a prefix: the last of the list, which
 // fits all, fits no other names.
 func limited(prefix string, models []rule) []rule {
-	list := append([]rule(nil), models...)
+	list := slices.Clone(models)
 	if last := &list[len(list)-1]; last.pattern == "*" {
 		last.pattern = prefix + "*"
 	}

@@ -7,6 +7,16 @@ import (
 	"github.com/attache-gateway/attache/extproc/llm"
 )
 
+func TestRulesForOpenAIOnBedrock(t *testing.T) {
+	for model, want := range map[string]int64{"openai.gpt-5.6-luna": sizeLong.Context, "openai.gpt-oss-120b-1:0": 131_072, "openai.other": 0} {
+		for _, dialect := range []string{llm.OpenAI, llm.Responses} {
+			if got := RulesFor("bedrock", dialect, "", model).Context; got != want {
+				t.Errorf("%s in %s: a context of %d, want %d", model, dialect, got, want)
+			}
+		}
+	}
+}
+
 func TestRulesForBedrock(t *testing.T) {
 	for model, want := range map[string]llm.Rules{
 		"us.anthropic.claude-sonnet-4-5-20250929-v1:0":                                  budget,

@@ -83,7 +83,7 @@ var endpoints = map[string]string{
 // nobody's kind is a server that is compatible with OpenAI.
 var kinds = map[string]string{
 	"gemini-openai": "gemini", "vertex-anthropic": "vertex", "vllm-crusoe": "vllm",
-	"vercel-gateway": "openai", "openai-compatible": "openai", "open-responses": "openai", "bedrock-mantle": "openai",
+	"vercel-gateway": "openai", "openai-compatible": "openai", "open-responses": "openai", "bedrock-mantle": "bedrock",
 }
 
 var dialects = map[string]dialect.ProviderSide{

@@ -57,6 +57,7 @@ var rows = []struct{ kind, dialect, model string }{
 	{"gemini", llm.Gemini, "gemini-3.1-pro-preview"}, {"gemini", llm.OpenAI, "gemini-3.1-pro-preview"},
 	{"vertex", llm.Gemini, "gemini-2.5-flash"}, {"vertex", llm.Anthropic, "claude-opus-4-8"},
 	{"bedrock", llm.Bedrock, "amazon.nova-pro-v1:0"}, {"bedrock", llm.Bedrock, "anthropic.claude-opus-4-8-v1"}, {"bedrock", llm.Anthropic, "anthropic.claude-opus-4-8-v1"},
+	{"bedrock", llm.OpenAI, "openai.gpt-oss-120b-1:0"}, {"bedrock", llm.Responses, "openai.gpt-5.6-luna"},
 	{"mistral", llm.OpenAI, "mistral-medium-latest"}, {"cohere", llm.Cohere, "command-a-reasoning-08-2025"}, {"cohere", llm.OpenAI, "command-a-03-2025"},
 	{"deepseek", llm.OpenAI, "deepseek-v4-flash"}, {"xai", llm.OpenAI, "grok-4.3"}, {"moonshot", llm.OpenAI, "kimi-k3"}, {"zai", llm.OpenAI, "glm-4.7"},
 	{"perplexity", llm.Responses, "perplexity/sonar"}, {"groq", llm.OpenAI, "openai/gpt-oss-120b"}, {"together", llm.OpenAI, "openai/gpt-oss-120b"},
