@@ -85,10 +85,11 @@ func (x *Exchange) counted(r *llm.Request) ([]byte, error) {
 }
 
 // cannotCount reports whether an error says that the server has no call for
-// counts. An error of the API itself, such as an unknown model, is JSON.
-func (r *response) cannotCount() bool {
+// counts, or none for the model. An error of the API itself, such as an unknown
+// model, is JSON.
+func (r *response) cannotCount(e *llm.Error) bool {
 	return r.req.Op == llm.OpCountTokens &&
-		(r.status == 405 || r.status == 501 || r.status == 404 && mediaType(r.head) != "application/json")
+		(r.status == 405 || e.Status == 501 || r.status == 404 && mediaType(r.head) != "application/json")
 }
 
 // countInstead answers with our own count what a provider did not.

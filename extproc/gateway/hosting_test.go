@@ -100,6 +100,16 @@ func TestHostedErrors(t *testing.T) {
 	}
 }
 
+// A model whose tokens Bedrock cannot count is counted here.
+func TestHostedCount(t *testing.T) {
+	_, h, got := respond(t, "/v1/messages/count_tokens", `{"model":"bedrock/m","messages":[{"role":"user","content":"hi"}]}`, 400,
+		[]llm.Header{{Name: "content-type", Value: "application/json"}, {Name: "x-amzn-errortype", Value: "ValidationException"}},
+		[]byte(`{"message":"The provided model doesn't support counting tokens."}`))
+	if h.Status != 200 || !strings.HasPrefix(got, `{"input_tokens":`) {
+		t.Errorf("%+v, %s", h, got)
+	}
+}
+
 // A client of Gemini's gets the form of embeddings that it asked for.
 func TestHostedEmbeddings(t *testing.T) {
 	head := []llm.Header{{Name: "content-type", Value: "application/json"}}

@@ -334,10 +334,10 @@ func waitIn(head []llm.Header) time.Duration {
 // our key is not the client's fault.
 func (x *Exchange) errorBody(p []byte) Output {
 	r := x.resp
-	if r.cannotCount() {
+	e := r.target.wire.DecodeError(r.status, r.head, p[:min(len(p), errorLimit)])
+	if r.cannotCount(e) {
 		return x.countInstead()
 	}
-	e := r.target.wire.DecodeError(r.status, r.head, p[:min(len(p), errorLimit)])
 	if e.RetryAfter == 0 {
 		e.RetryAfter = waitIn(r.head)
 	}

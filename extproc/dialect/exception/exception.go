@@ -78,6 +78,10 @@ func nameOf(status int) string {
 // ValidationException:http://internal.amazon.com/coral/com.amazon.bedrock/.
 const typeHeader = "x-amzn-errortype"
 
+// noCount is in the message about a model that CountTokens does not know, which
+// comes as a ValidationException. Source: maximhq/bifrost#2169.
+const noCount = "doesn't support counting tokens"
+
 // Decode reads a response with an error status. The exception is known by
 // its name, in a header as a rule, or else by the status.
 func Decode(status int, head []llm.Header, body []byte) *llm.Error {
@@ -88,8 +92,11 @@ func Decode(status int, head []llm.Header, body []byte) *llm.Error {
 			name = name[strings.LastIndexByte(name, '#')+1:]
 		}
 	}
-	if message == "" {
+	switch {
+	case message == "":
 		message = "the provider answered with status " + strconv.Itoa(status)
+	case strings.Contains(message, noCount):
+		return &llm.Error{Status: 501, Code: llm.CodeUnsupported, Message: message, Type: name}
 	}
 	if known[name].status != 0 {
 		return New(name, message)

@@ -7,6 +7,14 @@ import (
 	"github.com/attache-gateway/attache/extproc/llm"
 )
 
+func TestDecodeNoCount(t *testing.T) {
+	head := []llm.Header{{Name: "x-amzn-errortype", Value: "ValidationException:http://internal.amazon.com/coral/com.amazon.bedrock/"}}
+	want := llm.Error{Status: 501, Code: llm.CodeUnsupported, Message: "The provided model doesn't support counting tokens.", Type: "ValidationException"}
+	if got := Decode(400, head, []byte(`{"message":"The provided model doesn't support counting tokens."}`)); *got != want {
+		t.Errorf("got %+v", *got)
+	}
+}
+
 func TestOf(t *testing.T) {
 	field := func(name, value string) eventstream.Field { return eventstream.Field{Name: name, Value: value} }
 	for _, c := range []struct {

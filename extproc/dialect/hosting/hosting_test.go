@@ -87,6 +87,7 @@ func TestPaths(t *testing.T) {
 		{onBedrock, anthropic.New(), llm.OpChat, false, "us.anthropic.claude-v1:0", claudeRequest, "/model/us.anthropic.claude-v1%3A0/invoke"},
 		{onBedrock, anthropic.New(), llm.OpChat, true, "arn:aws:bedrock:x/y", claudeRequest, "/model/arn%3Aaws%3Abedrock%3Ax%2Fy/invoke-with-response-stream"},
 		{onBedrock, anthropic.New(), llm.OpCountTokens, false, "c", claudeRequest, "/model/c/count-tokens"},
+		{onBedrock, anthropic.New(), llm.OpCountTokens, false, "us.anthropic.claude-v1:0", claudeRequest, "/model/anthropic.claude-v1%3A0/count-tokens"},
 	} {
 		w, err := encode(t, c.h, c.d, &llm.Request{Op: c.op, Stream: c.stream}, c.model, c.body)
 		if err != nil || w.Path != c.want {
