@@ -107,7 +107,7 @@ func TestResolve(t *testing.T) {
 		"unknown/x":                   "model_not_found",
 		"a/":                          "model_not_found",
 		"gpt-4o,":                     "model_not_found",
-		manyNames(17):                 "invalid_request",
+		manyNames(9):                  "invalid_request",
 		"":                            "model_not_found",
 		strings.Repeat("x", 10_000):   "invalid_request",
 		"smart,unknown":               "model_not_found",

@@ -85,7 +85,11 @@ func (g *Gateway) resolve(model string) ([]*target, Settings, *llm.Error) {
 	}
 	var all []*target
 	settings := g.defaults
-	for i, name := range strings.Split(model, ",") {
+	names := strings.Split(model, ",")
+	if len(names) > maxAttempts {
+		return nil, settings, llm.Invalid("model", "names more than %d models", maxAttempts)
+	}
+	for i, name := range names {
 		name = strings.TrimSpace(name)
 		found, s := g.find(name)
 		if len(found) == 0 {
