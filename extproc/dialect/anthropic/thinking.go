@@ -63,6 +63,9 @@ func (e *requestEncoder) formatSchema() ([]byte, error) {
 	if !e.rules.NativeSchema {
 		return nil, llm.Unsupported(e.Name("response_format"), "the model %s has no structured output; use a tool with this schema instead", e.target.Model)
 	}
+	if f.Description != "" {
+		e.Warn("response_format.json_schema.description", "left out: the API takes the schema alone")
+	}
 	if f.Schema == nil {
 		return []byte(emptySchema), nil
 	}

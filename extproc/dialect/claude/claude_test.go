@@ -10,6 +10,7 @@ import (
 func TestPlanThinking(t *testing.T) {
 	budget := llm.Rules{Reasons: true}
 	adaptive := llm.Rules{Reasons: true, Adaptive: true, NoBudget: true}
+	coarse := llm.Rules{Reasons: true, Adaptive: true, Efforts: []string{"low", "high", "max"}}
 	forced := llm.ToolChoice{Mode: llm.ToolRequired}
 	for name, c := range map[string]struct {
 		reasoning llm.Reasoning
@@ -26,6 +27,7 @@ func TestPlanThinking(t *testing.T) {
 		"a budget above all":    {llm.Reasoning{Budget: 9000}, budget, llm.ToolChoice{}, 4000, false, `{"type":"enabled","budget_tokens":3000}`, ""},
 		"no room":               {llm.Reasoning{Budget: 9000}, budget, llm.ToolChoice{}, 1000, false, ``, "no room"},
 		"an adaptive model":     {llm.Reasoning{Budget: 2000}, adaptive, llm.ToolChoice{}, 9000, false, `{"type":"adaptive"}`, ""},
+		"a level not known":     {llm.Reasoning{Effort: "xhigh"}, coarse, llm.ToolChoice{}, 9000, false, `{"type":"adaptive"}`, "became max: the model does not know xhigh"},
 		"off":                   {llm.Reasoning{Mode: "disabled"}, budget, llm.ToolChoice{}, 9000, false, `{"type":"disabled"}`, ""},
 		"never off":             {llm.Reasoning{Effort: "none"}, llm.Rules{Reasons: true, NoThinkingOff: true}, llm.ToolChoice{}, 9000, false, ``, "cannot be switched off"},
 		"a model that does not": {llm.Reasoning{Effort: "low"}, llm.Rules{}, llm.ToolChoice{}, 9000, false, ``, "does not think"},

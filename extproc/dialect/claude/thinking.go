@@ -66,7 +66,11 @@ func PlanThinking(req *llm.Request, rules llm.Rules, limit int64, lost bool, war
 	}
 	plan.Display = r.Display
 	if rules.Adaptive && (r.Budget == 0 || rules.NoBudget) {
-		plan.On, plan.Mode, plan.Effort = true, "adaptive", effortOf(r)
+		level := effortOf(r)
+		plan.On, plan.Mode, plan.Effort = true, "adaptive", rules.Nearest(level)
+		if plan.Effort != level {
+			warn("reasoning_effort", "became "+plan.Effort+": the model does not know "+level)
+		}
 	} else {
 		plan.planBudget(req, rules, lost, warn)
 	}

@@ -208,6 +208,9 @@ func (e *requestEncoder) answerFormat() error {
 	if f.Kind != llm.FormatSchema || f.Schema == nil {
 		return nil
 	}
+	if f.Description != "" {
+		e.Warn("response_format.json_schema.description", "left out: the API takes the schema alone")
+	}
 	schema, err := withoutConst(f.Schema)
 	if err != nil {
 		return llm.Invalid(e.Name("response_format"), "must be a JSON Schema")

@@ -18,6 +18,9 @@ func (e *requestEncoder) media(p *llm.Part) error {
 	if m.Detail != "" && m.Detail != "auto" {
 		e.Warn("image_url.detail", "left out: the API has no levels of detail for one image")
 	}
+	if p.Kind == llm.PartFile && m.Name != "" {
+		e.Warn("file.filename", "left out: the API takes no names of files")
+	}
 	kind := mediaType(p.Kind, &m)
 	switch {
 	case m.Data != "" && kind == "":

@@ -9,6 +9,7 @@ import (
 // its role, which may come last.
 type message struct {
 	role, name, callID string
+	named              llm.Span // where the name stands
 	content            []llm.Part
 	refusal            []llm.Part
 	reasoning          []llm.Part
@@ -40,7 +41,10 @@ func (in *reading) messageMember(m *message, name []byte) (err error) {
 	case "role":
 		m.role, err = in.String()
 	case "name":
+		in.Kind() // skips white space
+		m.named.Start = in.Offset()
 		m.name, err = in.String()
+		m.named.End = in.Offset()
 	case "content":
 		m.content, err = in.content()
 	case "refusal":
@@ -78,6 +82,9 @@ func (in *reading) turn(m *message) error {
 			add(llm.RoleSystem, m.name, m.content...)
 		} else {
 			q.System = append(q.System, m.content...)
+			if m.name != "" { // which canonical instructions have no place for
+				in.extra = append(in.extra, llm.Member{Name: in.Path() + ".name", Value: m.named})
+			}
 		}
 	case "user":
 		add(llm.RoleUser, m.name, m.content...)

@@ -176,6 +176,8 @@ func (w *writer) reasoning() error {
 		if level != "none" {
 			w.Warn("reasoning_effort", "left out: the model does not reason")
 		}
+	case level == "" && r.Effort != "":
+		w.Warn("reasoning_effort", "left out: it is no level that is known")
 	case level == "none" && w.target.Rules.NoThinkingOff:
 		w.Warn("reasoning_effort", "left out: the model cannot be kept from reasoning")
 	case level != "":

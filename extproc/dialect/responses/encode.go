@@ -163,6 +163,8 @@ func (w *writer) reasoning() error {
 			w.Warn("reasoning_effort", "left out: the model does not reason")
 		}
 		return nil
+	case level == "" && r.Effort != "":
+		w.Warn("reasoning_effort", "left out: it is no level that is known")
 	case level == "none" && rules.NoThinkingOff:
 		w.Warn("reasoning_effort", "left out: the model cannot be kept from reasoning")
 		return nil

@@ -201,6 +201,7 @@ func (w *writer) result(p *llm.Part) error {
 		if p.Parts[i].Kind != llm.PartText {
 			return w.mixedResult(prefix, p.Parts)
 		}
+		w.cache(p.Parts[i].Cache)
 		b.WriteString(p.Parts[i].Text)
 	}
 	w.dst = append(jsonx.AppendString(w.dst, prefix+b.String()), '}')
