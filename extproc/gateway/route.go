@@ -30,6 +30,9 @@ func (x *Exchange) route(r *llm.Request, targets []*target, d *Decision) ([]*tar
 	if err != nil {
 		return nil, err
 	}
+	if len(targets) == 1 && !x.explain {
+		return targets, nil
+	}
 	w := wish{
 		pick: d.Pick, prefer: d.Prefer, split: d.Split, stream: r.Stream,
 		sticks: sticks{user: x.record.User, session: x.record.Session, key: x.caller.KeyID},
