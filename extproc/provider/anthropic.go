@@ -28,8 +28,9 @@ var (
 	// What became of thinking with the versions: budgets only; budgets or
 	// effort; effort only; not to be switched off; not with forced tools.
 	budget = llm.Rules{Reasons: true, Context: context200, MaxOutput: k64, NativeSchema: true}
-	either = llm.Rules{Reasons: true, Context: contextLong, MaxOutput: k128, NativeSchema: true, NoPrefill: true, Adaptive: true}
-	effort = with(either, llm.Rules{NoSampling: true, NoBudget: true})
+	newer  = llm.Rules{Reasons: true, Context: contextLong, MaxOutput: k128, NativeSchema: true, NoPrefill: true, Adaptive: true}
+	either = with(newer, llm.Rules{Efforts: []string{"low", "medium", "high", "max"}}) // xhigh came later
+	effort = with(newer, llm.Rules{NoSampling: true, NoBudget: true})
 	always = with(effort, llm.Rules{NoThinkingOff: true})
 	strict = with(always, llm.Rules{NoForcedTool: true})
 
@@ -38,7 +39,7 @@ var (
 		{"claude-sonnet-5-5", strict},
 		{"claude-fable-5-[12]", strict},
 		{"claude-fable-5", always},
-		{"claude-opus-5", with(either, llm.Rules{NoSampling: true})},
+		{"claude-opus-5", with(newer, llm.Rules{NoSampling: true})},
 		{"claude-opus-4-[78]", effort},
 		{"claude-opus-4-6", either},
 		{"claude-sonnet-4-6", either},
