@@ -229,7 +229,7 @@ func TestOldStays(t *testing.T) {
 	p := rules(t, Allow, `deny contains {"code": "old"}`)
 	for _, name := range files(t, "testdata/load/*.txtar") {
 		dir, _ := archive(t, name)
-		if _, err := Load(t.Context(), Options{FS: dir, Default: Allow, Deadline: time.Second}); err == nil {
+		if _, err := Load(t.Context(), optionsOf(t, dir)); err == nil {
 			t.Errorf("%s: loaded", name)
 		}
 	}

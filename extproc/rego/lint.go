@@ -92,8 +92,8 @@ func (l *linter) expressions(r *ast.Rule) {
 		return false
 	})
 	ast.WalkTerms(r, func(t *ast.Term) bool {
-		if _, ok := t.Value.(ast.Ref); ok {
-			return false
+		if ref, ok := t.Value.(ast.Ref); ok && len(ref) > 1 && ref.HasPrefix(ast.InputRootRef) {
+			return true
 		}
 		if t.Equal(ast.InputRootDocument) {
 			l.warnings.at(r.Location, "the whole input is read")

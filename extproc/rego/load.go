@@ -74,10 +74,20 @@ func load(ctx context.Context, o Options) (*Policy, error) {
 		return nil, err
 	}
 	p.warnings = append(src.warnings, lints...)
+	served := map[string]*ast.Module{} // the tests run on what was written
+	for _, modules := range []map[string]*ast.Module{l.own, l.shipped} {
+		for name, m := range modules {
+			served[name] = m.Copy()
+		}
+	}
+	rules, err := desugar(served, &o)
+	if err != nil {
+		return nil, err
+	}
 	if err := l.runTests(ctx); err != nil {
 		return nil, err
 	}
-	if err := l.prepare(ctx, p); err != nil {
+	if err := l.prepare(ctx, p, served, rules); err != nil {
 		return nil, err
 	}
 	if err := l.smoke(ctx, p); err != nil {
@@ -136,13 +146,7 @@ func (l *loader) parse(files map[string][]byte, ps *problems) map[string]*ast.Mo
 
 // prepare compiles the desugared modules to one query for each entry point that
 // has rules.
-func (l *loader) prepare(ctx context.Context, p *Policy) error {
-	modules := maps.Clone(l.own)
-	maps.Copy(modules, l.shipped)
-	rules, err := desugar(modules, &l.Options)
-	if err != nil {
-		return err
-	}
+func (l *loader) prepare(ctx context.Context, p *Policy, modules map[string]*ast.Module, rules map[int][]rule) error {
 	c := newCompiler(l.capabilities)
 	if c.Compile(modules); c.Failed() {
 		return compileError(c.Errors)
@@ -257,6 +261,7 @@ func (l *loader) covered(r cover.Report) error {
 			missing = append(missing, fmt.Sprintf("%s:%d", name, lines.Start.Row))
 		}
 	}
+	missing = slices.Compact(missing)
 	const most = 10
 	if len(missing) > most {
 		missing = append(missing[:most], "…")

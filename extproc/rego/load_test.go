@@ -2,6 +2,7 @@ package rego
 
 import (
 	"context"
+	"encoding/json"
 	"flag"
 	"io/fs"
 	"os"
@@ -77,7 +78,7 @@ func TestRefused(t *testing.T) {
 	for _, name := range files(t, "testdata/load/*.txtar") {
 		t.Run(caseName(name), func(t *testing.T) {
 			dir, want := archive(t, name)
-			p, err := Load(t.Context(), Options{FS: dir, Default: Allow, Deadline: time.Second, Off: defaults})
+			p, err := Load(t.Context(), optionsOf(t, dir))
 			if err == nil {
 				t.Fatal("loaded")
 			}
@@ -87,6 +88,19 @@ func TestRefused(t *testing.T) {
 			expect(t, name, err.Error()+"\n", want)
 		})
 	}
+}
+
+// optionsOf takes the options of a case out of its file of that name.
+func optionsOf(t *testing.T, dir fstest.MapFS) Options {
+	t.Helper()
+	o := Options{FS: dir, Default: Allow, Deadline: time.Second}
+	if f := dir["options"]; f != nil {
+		if err := json.Unmarshal(f.Data, &o); err != nil {
+			t.Fatal(err)
+		}
+		delete(dir, "options")
+	}
+	return o
 }
 
 func TestRefusedOptions(t *testing.T) {

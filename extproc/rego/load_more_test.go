@@ -1,0 +1,306 @@
+package rego
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+
+	"github.com/attache-gateway/attache/extproc/gateway"
+)
+
+// TestTeams: a team's rules hold for that team alone.
+func TestTeams(t *testing.T) {
+	dir := fstest.MapFS{
+		"a.rego": {Data: []byte("package attache.request\n\nlabel contains {\"all\": \"1\"} if input.request.op == \"chat\"\n")},
+		"teams/red-1/a.rego": {Data: []byte(`package attache.team["red-1"].request
+
+import data.attache.team["red-1"].help
+
+deny contains {"code": "red"} if help.large
+`)},
+		"teams/red-1/help.rego": {Data: []byte("package attache.team[\"red-1\"].help\n\nlarge if input.request.bytes > 10\n")},
+		"teams/blue/a.rego":     {Data: []byte("package attache.team.blue.response\n\nlabel contains {\"blue\": \"1\"}\n")},
+	}
+	p, err := Load(t.Context(), Options{FS: dir, Default: Allow, Deadline: time.Minute, Off: defaults, Teams: map[string][]string{"red-1": {"deny"}, "blue": {"label"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for team, want := range map[string]string{"red-1": "red", "red-2": "", "blue": "", "": ""} {
+		f := facts()
+		f.Caller.Team, f.Record = team, &gateway.Record{}
+		d, err := p.Decide(t.Context(), f)
+		if err != nil || (d.Deny != nil) != (want != "") || d.Labels["all"] != "1" {
+			t.Errorf("%q: %s, %v", team, show(d), err)
+		}
+		r, err := p.Review(t.Context(), f)
+		if err != nil || (r.Labels["blue"] == "1") != (team == "blue") {
+			t.Errorf("%q after the response: %+v, %v", team, r, err)
+		}
+	}
+}
+
+// TestReviewAndAdmit has the entry points besides attache.request.
+func TestReviewAndAdmit(t *testing.T) {
+	dir := fstest.MapFS{
+		"a.rego": {Data: []byte(`package attache.response
+
+import rego.v2
+
+label contains {"slow": "yes"} if input.response.duration_ms > 1000
+
+log contains {"level": "none", "redact": ["/user", "/properties/a"]} if input.response.finish == "length"
+
+log contains {"redact": "/session"}
+
+cache contains {"mode": "exact", "ttl_s": 60, "scope": "team"}
+
+cache contains {"mode": "off", "scope": "user"} if input.response.truncated
+`)},
+		"b.rego": {Data: []byte("package attache.admin\n\ndeny contains {\"code\": \"readonly\", \"status\": 405} if input.admin.method == \"DELETE\"\n")},
+	}
+	p, err := Load(t.Context(), Options{FS: dir, Default: Deny, Deadline: time.Minute})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := facts()
+	f.Record = &gateway.Record{Duration: 2 * time.Second, Finish: "length", Truncated: true}
+	got, err := p.Review(t.Context(), f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := gateway.Review{
+		Cache:  &gateway.CacheUse{Mode: "off", TTLS: 60, Scope: "user"},
+		Log:    gateway.LogUse{Level: "none", Redact: []string{"/properties/a", "/session", "/user"}},
+		Labels: map[string]string{"slow": "yes"},
+		Rules:  []string{"a.rego:11", "a.rego:5", "a.rego:7", "a.rego:9", "a.rego:13"},
+	}
+	slices.Sort(want.Rules)
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("have %+v\nwant %+v", got, want)
+	}
+	for _, c := range []struct {
+		method, role, want string
+	}{{"GET", "admin", ""}, {"GET", "dev", "admin_only"}, {"DELETE", "admin", "readonly"}} {
+		f := &gateway.Facts{Caller: gateway.Caller{Roles: []string{c.role}}, Admin: &gateway.AdminCall{Method: c.method, Path: "/api/keys"}}
+		d, err := p.Admit(t.Context(), f)
+		if err != nil || (d == nil) != (c.want == "") || d != nil && d.Code != c.want {
+			t.Errorf("%+v: %+v, %v", c, d, err)
+		}
+	}
+}
+
+// TestVerbs folds the verbs that no other test does.
+func TestVerbs(t *testing.T) {
+	p := rules(t, Allow, `
+header contains {"name": "x-team", "value": input.caller.team}
+
+header contains {"name": "x-team", "value": "search"}
+
+header contains {"on": "response", "name": "x-team", "op": "remove"}
+
+guard contains {"name": "pii"}
+
+guard contains {"name": "pii", "on": "input"} if input.request.stream
+
+limit contains {"per": "user", "requests": 5, "tokens": 100, "window_s": 60}
+
+limit contains {"per": "user", "requests": 9, "cost_nano": 7, "window_s": 60}
+
+limit contains {"per": "property.tenant", "concurrent": 0}
+
+cache contains {"mode": "semantic", "ttl_s": 60}
+
+cache contains {"mode": "exact", "ttl_s": 70, "scope": "org"}
+
+log contains {"level": "meta", "redact": "/user"}
+
+log contains {"level": "full"}
+
+route contains {"prefer": "price", "weight": 2, "pick": "fastest"}
+
+route contains {"prefer": "price"}
+
+route contains {"prefer": "residency=eu", "split": {"by": "user", "shares": {"b/n": 9, "a/m": 1}}}
+
+# METADATA
+# custom: {priority: 2}
+label contains {"kind": "high"}
+
+label contains {"kind": "low"}`)
+	got, err := p.Decide(t.Context(), facts())
+	if err != nil {
+		t.Fatal(err)
+	}
+	got.Rules = nil
+	want := gateway.Decision{
+		Headers: []gateway.HeaderChange{{Name: "x-team", Value: "search"}, {Name: "x-team", Response: true, Remove: true}},
+		Guards:  []string{"pii"},
+		Limits: []gateway.Limit{
+			{Per: "property.tenant", Requests: -1, Tokens: -1, CostNano: -1},
+			{Per: "user", WindowS: 60, Requests: 5, Tokens: 100, CostNano: 7, Concurrent: -1},
+		},
+		Cache:  &gateway.CacheUse{Mode: "exact", TTLS: 60, Scope: "org"},
+		Log:    gateway.LogUse{Level: "meta", Redact: []string{"/user"}},
+		Prefer: []gateway.Preference{{By: "price", Weight: 3}, {By: "residency=eu", Weight: 1}},
+		Pick:   "fastest",
+		Split:  &gateway.Split{By: "user", Shares: []gateway.Share{{Target: "a/m", Weight: 1}, {Target: "b/n", Weight: 9}}},
+		Labels: map[string]string{"kind": "high"},
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("have %s\nwant %s", show(got), show(want))
+	}
+}
+
+// TestEvaluate: all that led to a decision.
+func TestEvaluate(t *testing.T) {
+	p := rules(t, Allow, "# METADATA\n# custom: {id: no}\ndeny contains {\"code\": \"x\"} if input.request.bytes > 5\n\nlabel contains {\"user\": input.user}")
+	v, err := p.Evaluate(t.Context(), facts())
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []Effect{{"no", "a.rego:7", "deny", []byte(`{"code":"x"}`)}, {"a.rego:9", "a.rego:9", "label", []byte(`{"user":"end-user"}`)}}
+	if !reflect.DeepEqual(v.Effects, want) || string(v.Input) != `{"request":{"bytes":5321},"user":"end-user"}` || v.Decision.Deny == nil || len(v.Key) == 0 {
+		t.Errorf("have %s %s %q %s", v.Effects, v.Input, v.Key, show(v.Decision))
+	}
+}
+
+// TestWarnings has what is doubtful, but no reason to refuse rules.
+func TestWarnings(t *testing.T) {
+	dir := fstest.MapFS{"a.rego": {Data: []byte(`package attache.request
+
+deny contains {} if input.request.bytes > 5
+
+deny contains {"message": sprintf("%s", [input.user])} if input.user == "x"
+
+deny contains {} if {
+	input.user == "x"
+	not startswith(lower(input.session), "a")
+	input.request.bytes * 1.5 > 7
+}
+
+route contains {"chain": ["a"]} if input.request.op == "chat"
+
+route contains {"chain": ["b"]} if input.request.stream
+`)}, "attache/mine.rego": {Data: []byte("package x\n")}}
+	p, err := Load(t.Context(), Options{FS: dir, Default: Allow, Deadline: time.Minute})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{
+		"attache: left out; the program has these rules built in",
+		"a.rego:3: no condition that can be indexed",
+		"a.rego:5: sprintf in the head",
+		"a.rego:9: not f(g(x)) is false",
+		"a.rego:10: arithmetic on the fraction 1.5",
+		`contradicts chain`,
+	}
+	for _, w := range want {
+		if !slices.ContainsFunc(p.Warnings(), func(have string) bool { return strings.Contains(have, w) }) {
+			t.Errorf("no warning %q in %q", w, p.Warnings())
+		}
+	}
+	if len(p.Warnings()) != len(want) {
+		t.Errorf("warnings %q", p.Warnings())
+	}
+}
+
+// TestRecent: new rules are tried on what came lately.
+func TestRecent(t *testing.T) {
+	var recent Recent
+	load := func(text string) (*Policy, error) {
+		return Load(t.Context(), Options{FS: fstest.MapFS{"a.rego": {Data: []byte("package attache.request\n\n" + text)}}, Default: Allow, Deadline: time.Minute, Off: defaults, Recent: &recent})
+	}
+	p, err := load(`deny contains {"message": input.user} if input.user == "nobody"`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.Decide(t.Context(), facts()); err != nil {
+		t.Fatal(err)
+	}
+	_, err = load("deny contains {} if {\n\tinput.user == \"end-user\"\n\tto_number(input.user) > 3\n}")
+	if want := "on a request of late"; err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("have %v, want %s", err, want)
+	}
+	if _, err := load("deny contains {} if {\n\tinput.session == \"s1\"\n\tinput.user == \"end-user\"\n\tto_number(input.user) > 3\n}"); err != nil {
+		t.Errorf("tried on inputs that do not have all it reads: %v", err)
+	}
+}
+
+// TestLastGood: what was loaded is kept, what was refused is not.
+func TestLastGood(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "run", "policy.zip")
+	o := Options{FS: fstest.MapFS{
+		"a.rego":      {Data: []byte("package attache.request\n\ndeny contains {\"code\": \"old\"} if data.attache.config.on\n")},
+		"data/c.yaml": {Data: []byte("on: true\n")},
+	}, Default: Allow, Deadline: time.Minute, LastGood: file}
+	if _, err := LoadLastGood(t.Context(), o); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("there is none yet: %v", err)
+	}
+	first, err := Load(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.FS = fstest.MapFS{"a.rego": {Data: []byte("package attache.request\n\ndeny contains {")}}
+	if _, err := Load(t.Context(), o); err == nil {
+		t.Fatal("loaded")
+	}
+	p, err := LoadLastGood(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d, err := p.Decide(t.Context(), facts()); err != nil || d.Deny == nil || d.Deny.Code != "old" || p.Revision() != first.Revision() {
+		t.Errorf("have %s, %v, revision %s", show(d), err, p.Revision())
+	}
+	entries, err := os.ReadDir(filepath.Dir(file))
+	if err != nil || len(entries) != 1 {
+		t.Errorf("files %v, %v", entries, err)
+	}
+}
+
+// TestSlowRuleIsNamed once in a while, by its id.
+func TestSlowRuleIsNamed(t *testing.T) {
+	p := within(t, Allow, "# METADATA\n# custom: {id: slow}\n"+endless+"\n\ndeny contains {\"code\": \"other\"} if input.request.bytes > 5", 20*time.Millisecond)
+	_, err := p.Decide(t.Context(), facts())
+	if want := "rego: a.rego:7 (slow): no decision after 20ms: context deadline exceeded"; err == nil || err.Error() != want {
+		t.Errorf("have %v\nwant %s", err, want)
+	}
+	_, err = p.Decide(t.Context(), facts())
+	if want := "rego: no decision after 20ms: context deadline exceeded"; err == nil || err.Error() != want || !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("have %v\nwant %s", err, want)
+	}
+}
+
+// FuzzDecode feeds the decoder what no rule should say.
+func FuzzDecode(f *testing.F) {
+	for name := range verbs {
+		for _, head := range []string{`{}`, `{"path": "/n", "max": 1}`, `{"split": {"by": "user", "shares": {"a": 1}}}`, `{"redact": [1]}`, `{"name": 1, "on": []}`, `{"require": {"a": ["b", 1]}}`, `[]`, `"x"`} {
+			f.Add(name, head)
+		}
+	}
+	f.Fuzz(func(t *testing.T, name, head string) {
+		v := verbs[name]
+		term, err := ast.ParseTerm(head)
+		if v == nil || err != nil {
+			t.Skip()
+		}
+		e, err := v.decode(term.Value, []string{"pii"}, false)
+		if (e == nil) == (err == nil) {
+			t.Fatalf("effect %v, error %v", e, err)
+		}
+		if err == nil {
+			var sum fold
+			if err := sum.add(&rule{verb: v}, e); err == nil {
+				_, _ = sum.decision(false)
+			}
+		}
+	})
+}
