@@ -18,7 +18,7 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("database/sql.(*DB).connectionOpener"))
 }
 
-func openTest(t *testing.T, o Options) *Ledger {
+func openTest(t testing.TB, o Options) *Ledger {
 	t.Helper()
 	if o.Path == "" {
 		o.Path = filepath.Join(t.TempDir(), "deep", "a b?#%.db")
@@ -91,6 +91,33 @@ func TestRowIsTheRecord(t *testing.T) {
 	}
 	if attempts != `[{"Target":"p/m","Result":"200"}]` || labels != `{"a":"b"}` || start != 1000_000_000_005 {
 		t.Errorf("got %s, %s, %d", attempts, labels, start)
+	}
+}
+
+// A batch is written by statements of many rows and of one; a row that is there
+// already stays, and the others are written.
+func TestBatch(t *testing.T) {
+	for _, n := range []int{1, manyRows - 1, manyRows, manyRows + 1, 3*manyRows + 2} {
+		path := filepath.Join(t.TempDir(), "ledger.db")
+		l := openTest(t, Options{Path: path})
+		var batch []*gateway.Record
+		for i := range n {
+			batch = append(batch, record(fmt.Sprint(i), "k", fmt.Sprintf("p/m%d", i), 200))
+		}
+		if err := l.insert(t.Context(), []*gateway.Record{record("0", "k", "p/first", 200)}); err != nil {
+			t.Fatal(err)
+		}
+		if err := l.insert(t.Context(), batch); err != nil {
+			t.Fatal(err)
+		}
+		var rows, right int
+		if err := l.db.QueryRow("SELECT count(*), sum(target = iif(id = '0', 'p/first', 'p/m' || id)) FROM exchanges").Scan(&rows, &right); err != nil {
+			t.Fatal(err)
+		}
+		if rows != n || right != n {
+			t.Errorf("of %d records there are %d rows, %d of them right", n, rows, right)
+		}
+		l.Close()
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"strings"
 )
 
 // migrations bring a database from each version to the next. They are never
@@ -53,13 +54,14 @@ CREATE TABLE exchanges (
 CREATE INDEX exchanges_start ON exchanges (start_ns);
 `}
 
-const insertExchange = `INSERT OR IGNORE INTO exchanges VALUES (
-	?, ?, ?, ?,
-	?, ?, ?, ?, ?, ?, ?,
-	?, ?, ?, ?, ?, ?, ?, ?,
-	?, ?, ?, ?, ?, ?,
-	?, ?, ?, ?, ?, ?, ?, ?, ?,
-	?, ?, ?, ?, ?)`
+// columns of the table.
+const columns = 39
+
+// insertExchanges inserts n rows.
+func insertExchanges(n int) string {
+	row := "(" + strings.Repeat("?, ", columns-1) + "?)"
+	return "INSERT OR IGNORE INTO exchanges VALUES " + strings.Repeat(row+", ", n-1) + row
+}
 
 // migrate brings the tables up to date. The version is SQLite's user_version.
 func migrate(ctx context.Context, db *sql.DB) error {

@@ -69,23 +69,21 @@ func (l *Ledger) store(batch []*gateway.Record) {
 	}
 }
 
-// insert writes a batch in one transaction. A record that is there already
-// stays as it is: the try before may have succeeded without our knowing.
+// insert writes a batch in one transaction, many rows at a time. A record that is
+// there already stays as it is: the try before may have succeeded without our
+// knowing.
 func (l *Ledger) insert(ctx context.Context, batch []*gateway.Record) error {
 	tx, err := l.db.BeginTx(ctx, nil)
 	if err != nil {
 		return fmt.Errorf("ledger: begin: %w", err)
 	}
 	defer tx.Rollback()
-	stmt, err := tx.PrepareContext(ctx, insertExchange)
-	if err != nil {
-		return fmt.Errorf("ledger: prepare: %w", err)
+	full := len(batch) / manyRows * manyRows
+	if err := insertRows(ctx, tx, batch[:full], manyRows); err != nil {
+		return err
 	}
-	defer stmt.Close()
-	for _, r := range batch {
-		if err := insertOne(ctx, stmt, r); err != nil {
-			return err
-		}
+	if err := insertRows(ctx, tx, batch[full:], 1); err != nil {
+		return err
 	}
 	if err := tx.Commit(); err != nil {
 		return fmt.Errorf("ledger: commit: %w", err)
@@ -93,19 +91,43 @@ func (l *Ledger) insert(ctx context.Context, batch []*gateway.Record) error {
 	return nil
 }
 
-func insertOne(ctx context.Context, stmt *sql.Stmt, r *gateway.Record) error {
+// manyRows are written by one statement. Each statement costs as much as several
+// rows.
+const manyRows = 16
+
+// insertRows writes records by statements of n rows each.
+func insertRows(ctx context.Context, tx *sql.Tx, batch []*gateway.Record, n int) error {
+	if len(batch) == 0 {
+		return nil
+	}
+	stmt, err := tx.PrepareContext(ctx, insertExchanges(n))
+	if err != nil {
+		return fmt.Errorf("ledger: prepare: %w", err)
+	}
+	defer stmt.Close()
+	values := make([]any, 0, n*columns)
+	for ; len(batch) > 0; batch = batch[n:] {
+		values = values[:0]
+		for _, r := range batch[:n] {
+			values = appendValues(values, r)
+		}
+		if _, err := stmt.ExecContext(ctx, values...); err != nil {
+			return fmt.Errorf("ledger: insert: %w", err)
+		}
+	}
+	return nil
+}
+
+// appendValues appends a record's columns, in the order of the table.
+func appendValues(values []any, r *gateway.Record) []any {
 	u := r.Usage
-	_, err := stmt.ExecContext(ctx,
+	return append(values,
 		r.ID, r.Start.UnixNano(), int64(r.Duration), int64(r.FirstToken),
 		r.Caller.KeyID, r.Caller.Org, r.Caller.Team, r.Caller.User, r.User, r.Session, document(r.Properties, len(r.Properties)),
 		r.Op, r.Dialect, r.Path, r.Model, r.Stream, r.Target, r.Provider, document(r.Attempts, len(r.Attempts)),
 		r.Status, r.Code, r.Detail[:min(len(r.Detail), maxDetail)], r.Finish, r.Truncated, r.Cancelled,
 		u.Input, u.CacheRead, u.CacheWrite, u.CacheWriteHour, u.Output, u.Reasoning, r.Counted, r.CostNano, r.Unpriced,
 		r.Revision, document(r.Rules, len(r.Rules)), document(r.Labels, len(r.Labels)), document(r.Verdicts, len(r.Verdicts)), document(r.Warnings, len(r.Warnings)))
-	if err != nil {
-		return fmt.Errorf("ledger: insert: %w", err)
-	}
-	return nil
 }
 
 // document is a list or map as JSON, NULL if it is empty.
