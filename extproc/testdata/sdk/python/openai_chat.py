@@ -4,7 +4,7 @@ import json
 
 import openai
 import pydantic
-from cells import KEY, PIXEL, RESULT, URL, fails, main, raises
+from cells import KEY, PIXEL, RESULT, SCHEMA, URL, fails, main, raises
 
 
 def client_with(key):
@@ -23,10 +23,8 @@ def said(text):
     return [{"role": "user", "content": text}]
 
 
-TOOLS = [{"type": "function", "function": {
-    "name": name, "description": "Tells the " + name + ".", "strict": True, "parameters": {
-        "type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"], "additionalProperties": False},
-}} for name in ("weather", "time")]
+TOOLS = [{"type": "function", "function": {"name": name, "description": "Tells the " + name + ".", "strict": True, "parameters": SCHEMA}}
+         for name in ("weather", "time")]
 
 
 def chat(cell):
