@@ -27,22 +27,23 @@ type Rules struct {
 	MaxMedia      int64    // bytes of one image, sound or file inside a request; 0: not known
 
 	// What servers of the openai dialect depart in.
-	MaxTokensField  string   // the member for the output limit, if not max_completion_tokens
-	SeedField       string   // the member for the seed, if not seed
-	UserField       string   // the member for the user's id, if not safety_identifier
-	DimensionsField string   // the member for the size of embeddings, if not dimensions
-	ReasoningField  string   // the member that takes an assistant's earlier reasoning, as reasoning_content; empty: none
-	SystemRole      string   // "developer" or "system"; empty: system
-	Members         []string // the only members that it takes, as messages[].content; nil: any
-	Refused         []string // members that it refuses, as logprobs or messages[].name
-	MaxTemperature  float64  // 0: as in the document
-	MaxStop         int64    // stop sequences; 0: as in the document
-	ShortCallIDs    bool     // ids of tool calls are nine letters and digits
-	ThinkingParts   bool     // takes an assistant's earlier reasoning as parts of type thinking
-	PlainMedia      bool     // takes sound as base64 text alone, and a document as document_url
-	ToolAny         bool     // knows tool_choice any
-	OneAnswer       bool     // refuses n above 1
-	NoSchema        bool     // refuses structured output by a schema
-	NoUsageOption   bool     // refuses stream_options
-	ExtraContent    bool     // takes the signatures in tool calls' extra_content back, as Google's servers do
+	MaxTokensField   string   // the member for the output limit, if not max_completion_tokens
+	SeedField        string   // the member for the seed, if not seed
+	UserField        string   // the member for the user's id, if not safety_identifier
+	DimensionsField  string   // the member for the size of embeddings, if not dimensions
+	ReasoningField   string   // the member that takes an assistant's earlier reasoning, as reasoning_content; empty: none
+	SystemRole       string   // "developer" or "system"; empty: system
+	Members          []string // the only members that it takes, as messages[].content; nil: any
+	Refused          []string // members that it refuses, as logprobs or messages[].name
+	MaxTemperature   float64  // 0: as in the document
+	MaxStop          int64    // stop sequences; 0: as in the document
+	ShortCallIDs     bool     // ids of tool calls are nine letters and digits
+	ThinkingParts    bool     // takes an assistant's earlier reasoning as parts of type thinking
+	PlainMedia       bool     // takes sound as base64 text alone, and a document as document_url
+	ToolAny          bool     // knows tool_choice any
+	OneAnswer        bool     // refuses n above 1
+	NoSchema         bool     // refuses structured output by a schema
+	NoUsageOption    bool     // refuses stream_options
+	ReasoningDetails bool     // takes its reasoning_details back, as OpenRouter does
+	ExtraContent     bool     // takes the signatures in tool calls' extra_content back, as Google's servers do
 }

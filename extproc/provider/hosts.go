@@ -51,7 +51,7 @@ var hostPresets = []Preset{
 		// model does not take it leaves out: https://openrouter.ai/docs/api-reference/parameters.
 		// Comments keep the connection open, and codes of errors are numbers
 		// (openrouter-chat-8a0d2c90a9db).
-		rules: served(llm.Rules{Reasons: true, UserField: "user", ReasoningField: "reasoning"}),
+		rules: served(llm.Rules{Reasons: true, UserField: "user", ReasoningField: "reasoning", ReasoningDetails: true}),
 	},
 	{
 		Kind:    "fireworks",

@@ -114,5 +114,6 @@ var ruleFields = []ruleField{
 	scalar("one_answer", func(r *llm.Rules) *bool { return &r.OneAnswer }),
 	scalar("no_schema", func(r *llm.Rules) *bool { return &r.NoSchema }),
 	scalar("no_usage_option", func(r *llm.Rules) *bool { return &r.NoUsageOption }),
+	scalar("reasoning_details", func(r *llm.Rules) *bool { return &r.ReasoningDetails }),
 	scalar("extra_content", func(r *llm.Rules) *bool { return &r.ExtraContent }),
 }

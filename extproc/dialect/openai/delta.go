@@ -14,6 +14,7 @@ type delta struct {
 	reasoning string      // reasoning_content, or what stands for it
 	blocks    []llm.Event // of thinking_blocks
 	text      bool        // of which some have text
+	details   []llm.Event // signatures of reasoning_details
 	content   []llm.Event
 	calls     []call
 	more      []llm.Event // sources, media, and what has no canonical form
@@ -22,7 +23,7 @@ type delta struct {
 }
 
 func (d *delta) reset() {
-	*d = delta{blocks: d.blocks[:0], content: d.content[:0], calls: d.calls[:0], more: d.more[:0], logprobs: d.logprobs[:0]}
+	*d = delta{blocks: d.blocks[:0], content: d.content[:0], calls: d.calls[:0], more: d.more[:0], logprobs: d.logprobs[:0], details: d.details[:0]}
 }
 
 // call is what a delta says of one tool call.
@@ -64,6 +65,8 @@ func (a *answer) deltaMember(name []byte) (err error) {
 		err = keep(a.in, &d.reasoning)
 	case "thinking_blocks":
 		err = a.in.Array(func(int) error { return a.thinkingBlock() })
+	case "reasoning_details":
+		err = a.list(a.detail)
 	case "refusal":
 		err = a.textEvent(llm.EventRefusal)
 	case "tool_calls":
@@ -219,6 +222,11 @@ func (a *answer) deliver(c *choice) error {
 	if rest := d.unsigned(); rest != "" {
 		a.emit(llm.Event{Kind: llm.EventReasoning, Choice: c.index, Text: rest})
 		c.thinking = true
+	}
+	for _, e := range d.details {
+		e.Choice = c.index
+		a.emit(e)
+		c.thinking = false
 	}
 	for _, e := range d.content {
 		e.Choice = c.index

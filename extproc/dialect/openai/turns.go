@@ -259,6 +259,7 @@ func (w *writer) resultText(p *llm.Part) (text string, media []llm.Part, err err
 func (w *writer) assistant(m llm.Message) error {
 	var text, thoughts strings.Builder
 	var calls []llm.Part
+	var details []byte
 	for i := range m.Parts {
 		p := &m.Parts[i]
 		w.cache(p.Cache)
@@ -266,6 +267,10 @@ func (w *writer) assistant(m llm.Message) error {
 		case llm.PartText, llm.PartRefusal:
 			text.WriteString(p.Text)
 		case llm.PartReasoning:
+			if more, ok := appendDetail(details, p); ok && w.target.Rules.ReasoningDetails {
+				details = more
+				continue
+			}
 			thoughts.WriteString(p.Text)
 		case llm.PartRedacted:
 			w.Warn("messages.reasoning", "left out: only its own provider can read it")
@@ -290,6 +295,10 @@ func (w *writer) assistant(m llm.Message) error {
 	}
 	if thoughts.Len() > 0 && member != "" {
 		w.text(member, thoughts.String())
+	}
+	if len(details) > 0 {
+		w.key("reasoning_details")
+		w.dst = append(append(append(w.dst, '['), details...), ']')
 	}
 	w.calls(calls)
 	w.dst = append(w.dst, '}')
