@@ -210,7 +210,7 @@ func TestRulesFor(t *testing.T) {
 		{"groq", llm.OpenAI, "", "openai/gpt-oss-120b", llm.Rules{SystemRole: "system", UserField: "user", ReasoningField: "reasoning", OneAnswer: true, Reasons: true,
 			Context: 131_072, Efforts: effortsO, Refused: []string{"logprobs", "logit_bias", "top_logprobs", "messages[].name"}}},
 		{"huggingface", llm.OpenAI, "", "moonshotai/Kimi-K2-Instruct-0905:groq", with(older, llm.Rules{Context: 262_144})},
-		{"openrouter", llm.OpenAI, "", "anthropic/claude-haiku-4.5", llm.Rules{Reasons: true, UserField: "user", ReasoningField: "reasoning"}},
+		{"openrouter", llm.OpenAI, "", "anthropic/claude-haiku-4.5", llm.Rules{Reasons: true, UserField: "user", ReasoningField: "reasoning", ReasoningDetails: true}},
 		{"ollama", llm.OpenAI, "", "gpt-oss:20b", with(older, llm.Rules{ReasoningField: "reasoning", Reasons: true, Context: 131_072, Efforts: effortsO})},
 
 		{"nobody", llm.OpenAI, local, "gpt-5", llm.Rules{}},
