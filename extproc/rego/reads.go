@@ -37,6 +37,9 @@ func (a *analysis) misplaced(e *entry, ps *problems) {
 			n := min(len(names), len(known))
 			return f.on&e.on != 0 && slices.Equal(names[:n], known[:n])
 		})
+		if len(u.path) > 1 && u.path[0] == "guards" && u.path[1] != anyMember && !slices.Contains(e.guards, u.path[1]) {
+			ps.at(u.place, "input.guards.%s: there is no guard of this name in the configuration", u.path[1])
+		}
 		if !have && len(u.path) > 0 {
 			ps.at(u.place, "input.%s is not there in package %s", strings.Join(u.path, "."), e.name)
 		}

@@ -1,0 +1,168 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/txtar"
+)
+
+// An upload is a new content of the policy's directory.
+type upload struct {
+	dir  string // a link
+	next int
+}
+
+// put swaps the link, as Kubernetes does when a ConfigMap changes.
+func (u *upload) put(t *testing.T, files map[string][]byte) {
+	t.Helper()
+	u.next++
+	fresh := u.dir + strconv.Itoa(u.next)
+	for name, data := range files {
+		path := filepath.Join(fresh, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		write(t, path, data)
+	}
+	if err := os.Symlink(filepath.Base(fresh), u.dir+".new"); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(u.dir+".new", u.dir); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func marked(with string) map[string][]byte {
+	return map[string][]byte{"a.rego": []byte("package attache.request\n\nheader contains {\"on\": \"response\", \"name\": \"x-rules\", \"value\": \"" + with + "\"}\n")}
+}
+
+// needsOptions are cases of refused rules that are broken only by a configuration
+// that this test does not have.
+var needsOptions = []string{"coverage", "granted", "guard-input", "guards", "options", "team-unknown-verb", "team-verb"}
+
+// TestBrokenUploads: while one broken policy after another is uploaded, requests
+// are served by the good one, and each upload is refused for its own reason.
+func TestBrokenUploads(t *testing.T) {
+	u := &upload{dir: filepath.Join(t.TempDir(), "policies")}
+	u.put(t, marked("first"))
+	w := begin(t, "1.40", "policy: {dir: "+u.dir+", deadline: 1s}", "models:", "  smart: {targets: [o/m]}")
+
+	smart := ask{dialect: "openai", model: "smart"}
+	stop := make(chan struct{})
+	var traffic sync.WaitGroup
+	sent := 0
+	traffic.Go(func() {
+		for ; ; sent++ {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			if a := w.do(t, smart); smart.outcome(a) != "good" || a.header.Get("X-Rules") != "first" {
+				t.Errorf("while a broken policy was uploaded: %s, rules %q", smart.outcome(a), a.header.Get("X-Rules"))
+				return
+			}
+		}
+	})
+
+	uploads := 0
+	cases, err := filepath.Glob("rego/testdata/load/*.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+next:
+	for _, file := range cases {
+		for _, name := range needsOptions {
+			if filepath.Base(file) == name+".txtar" {
+				continue next
+			}
+		}
+		archive, err := txtar.ParseFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files, want := map[string][]byte{}, ""
+		for _, f := range archive.Files {
+			switch f.Name {
+			case "want":
+				want, _, _ = strings.Cut(string(f.Data), "\n")
+			case "options":
+			default:
+				files[f.Name] = f.Data
+			}
+		}
+		uploads++
+		before := len(w.log.String())
+		u.put(t, files)
+		w.reload(t)
+		quoted := strconv.Quote(want)
+		eventually(t, "a refusal of "+file, func() bool {
+			log := w.log.String()[before:]
+			i := strings.Index(log, "reload failed")
+			if i < 0 {
+				return false
+			}
+			if !strings.Contains(log[i:], quoted[1:len(quoted)-1]) {
+				t.Fatalf("%s: want %s in\n%s", file, want, log[i:])
+			}
+			return true
+		})
+	}
+	close(stop)
+	traffic.Wait()
+	if uploads < 25 || sent < uploads {
+		t.Errorf("%d uploads, %d requests", uploads, sent)
+	}
+
+	u.put(t, marked("second")) // nobody asks for a reload
+	eventually(t, "the new rules", func() bool { return w.do(t, smart).header.Get("X-Rules") == "second" })
+}
+
+// TestSlowRule: a rule that takes for ever is cut off, refuses the request, and
+// is named in the log.
+func TestSlowRule(t *testing.T) {
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "a.rego"), []byte(`package attache.request
+
+import rego.v2
+
+# METADATA
+# custom: {id: for-ever}
+deny contains {} if {
+	input.user == "victim"
+	count([1 | some i in numbers.range(1, 9000); some j in numbers.range(1, 9000); i * j == 7]) == 1000
+}
+`))
+	w := begin(t, "1.40", "policy: {dir: "+dir+", deadline: 20ms}", "models:", "  smart: {targets: [o/m]}")
+	slow := ask{dialect: "openai", model: "smart", header: map[string]string{"X-Attache-User": "victim"}}
+	if got := slow.outcome(w.do(t, slow)); got != "500 policy_error" {
+		t.Errorf("a rule that takes for ever: %s", got)
+	}
+	eventually(t, "the rule's name in the log", func() bool {
+		return bytes.Contains([]byte(w.log.String()), []byte("a.rego:7 (for-ever)"))
+	})
+	if got := (ask{dialect: "openai", model: "smart"}); got.outcome(w.do(t, got)) != "good" {
+		t.Error("others are held up as well")
+	}
+}
+
+// TestLastGood: a gateway that starts with broken rules uses the last good ones.
+func TestLastGood(t *testing.T) {
+	u := &upload{dir: filepath.Join(t.TempDir(), "policies")}
+	u.put(t, marked("good"))
+	w := begin(t, "1.40", "policy: {dir: "+u.dir+"}", "models:", "  smart: {targets: [o/m]}")
+	w.stop()
+	u.put(t, map[string][]byte{"a.rego": []byte("package attache.request\n\ndeny contains {")})
+	w.serve(t)
+	smart := ask{dialect: "openai", model: "smart"}
+	eventually(t, "an answer by the last good rules", func() bool { return w.do(t, smart).header.Get("X-Rules") == "good" })
+	if got := w.ready(t); !strings.Contains(got, "last reload failed") || !strings.Contains(w.log.String(), "the last good one is in force") {
+		t.Errorf("the gateway says %s", got)
+	}
+}
