@@ -44,22 +44,29 @@ func TestUsageChunk(t *testing.T) {
 // gateway of its beginning and its end, whatever is between them.
 func TestPassThrough(t *testing.T) {
 	w := begin(t, "1.40")
-	for _, q := range []ask{
-		{dialect: "openai", stream: true, model: "o/m@events=100", more: askUsage},
-		{dialect: "anthropic", stream: true, model: "a/m@events=100"},
+	for _, c := range []struct {
+		name string
+		ask
+		want int64
+	}{
+		// Headers and body of the request, headers and trailers of the response.
+		{"openai stream", ask{dialect: "openai", stream: true, model: "o/m@events=100", more: askUsage}, 4},
+		{"anthropic stream", ask{dialect: "anthropic", stream: true, model: "a/m@events=100"}, 4},
+		// Envoy has read the response when it tells of its headers.
+		{"openai", ask{dialect: "openai", model: "o/m@events=100"}, 3},
+		{"anthropic", ask{dialect: "anthropic", model: "a/m@events=100"}, 3},
 	} {
-		t.Run(q.dialect, func(t *testing.T) {
+		t.Run(c.name, func(t *testing.T) {
 			before := w.messages(t)
-			a := w.do(t, q)
-			if got := q.outcome(a); got != "good" {
+			a := w.do(t, c.ask)
+			if got := c.outcome(a); got != "good" {
 				t.Fatalf("%s: %s", got, a.body)
 			}
 			if r := w.row(t, a); r.output != 100 || r.counted {
 				t.Errorf("the record is %+v", r)
 			}
-			// Headers and body of the request, headers and trailers of the response.
-			if sent := w.messages(t) - before; sent != 4 {
-				t.Errorf("Envoy sent %d messages to the gateway, want 4", sent)
+			if sent := w.messages(t) - before; sent != c.want {
+				t.Errorf("Envoy sent %d messages to the gateway, want %d", sent, c.want)
 			}
 		})
 	}

@@ -6,6 +6,7 @@ import (
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
+	jsonv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/json_to_metadata/v3"
 	routerv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/router/v3"
 	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
 	earlyv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/http/early_header_mutation/header_mutation/v3"
@@ -46,10 +47,7 @@ func (b *builder) connections() *hcmv3.HttpConnectionManager {
 		StatPrefix: "clients",
 		RouteSpecifier: &hcmv3.HttpConnectionManager_RouteConfig{RouteConfig: &routev3.RouteConfiguration{
 			Name: "attache", VirtualHosts: []*routev3.VirtualHost{b.virtualHost()}}},
-		HttpFilters: []*hcmv3.HttpFilter{
-			b.filter(extProc, b.downstream()),
-			b.filter("envoy.filters.http.router", &routerv3.Router{SuppressEnvoyHeaders: true}),
-		},
+		HttpFilters: b.exchangeFilters(),
 		CommonHttpProtocolOptions: &corev3.HttpProtocolOptions{
 			HeadersWithUnderscoresAction: corev3.HttpProtocolOptions_REJECT_REQUEST},
 		Http2ProtocolOptions: &corev3.Http2ProtocolOptions{
@@ -70,4 +68,27 @@ func (b *builder) connections() *hcmv3.HttpConnectionManager {
 		}},
 		LocalReplyConfig: b.localReplies(),
 	}
+}
+
+// exchangeFilters run once for each exchange; responses pass them in reverse order.
+func (b *builder) exchangeFilters() []*hcmv3.HttpFilter {
+	filters := []*hcmv3.HttpFilter{b.filter(extProc, b.downstream())}
+	if b.in.Version == Envoy140 {
+		hold := b.filter(holdFilter, hold())
+		hold.Disabled = true // but on the routes that enable it
+		filters = append(filters, hold)
+	}
+	return append(filters, b.filter("envoy.filters.http.router", &routerv3.Router{SuppressEnvoyHeaders: true}))
+}
+
+const holdFilter = "envoy.filters.http.json_to_metadata"
+
+// hold keeps the headers of a JSON response until its end has come, so that the usage that was read in the cluster is
+// there when the gateway is asked about the headers: one message instead of two. It is this filter's way to wait that is
+// wanted of it; the rule that it must have matches nothing. Streams have another media type and are not held.
+func hold() *jsonv3.JsonToMetadata {
+	return &jsonv3.JsonToMetadata{ResponseRules: &jsonv3.JsonToMetadata_MatchRules{Rules: []*jsonv3.JsonToMetadata_Rule{{
+		Selectors: []*jsonv3.JsonToMetadata_Selector{{Selector: &jsonv3.JsonToMetadata_Selector_Key{Key: "attache"}}},
+		OnPresent: &jsonv3.JsonToMetadata_KeyValuePair{MetadataNamespace: "attache.unused", Key: "unused"},
+	}}}}
 }

@@ -33,11 +33,29 @@ func (b *builder) virtualHost() *routev3.VirtualHost {
 		Domains:                    []string{"*"},
 		IncludeRequestAttemptCount: b.in.Version == Envoy139,
 		ResponseHeadersToRemove:    foreign,
-		Routes: []*routev3.Route{b.uploads(), {
-			Match:                  everything(),
-			RequestBodyBufferLimit: wrapperspb.UInt64(uint64(b.in.MaxRequest)),
-			Action:                 &routev3.Route_Route{Route: b.route(MaxAttempts)},
-		}},
+		Routes:                     b.routes(),
+	}
+}
+
+func (b *builder) routes() []*routev3.Route {
+	routes := []*routev3.Route{b.uploads()}
+	if b.in.Version == Envoy140 {
+		chats := b.read(&routev3.RouteMatch{PathSpecifier: &routev3.RouteMatch_SafeRegex{SafeRegex: &typematcherv3.RegexMatcher{Regex: chatPaths}}})
+		chats.TypedPerFilterConfig = map[string]*anypb.Any{holdFilter: b.any(&routev3.FilterConfig{Config: b.any(hold())})}
+		routes = append(routes, chats)
+	}
+	return append(routes, b.read(everything()))
+}
+
+// chatPaths are those of requests whose response, if it is no stream, may as well come in one piece.
+const chatPaths = `(/v1)?/(chat/completions|responses|messages)/?|.*/models/.*:generateContent`
+
+// read is a route for bodies that the gateway reads.
+func (b *builder) read(match *routev3.RouteMatch) *routev3.Route {
+	return &routev3.Route{
+		Match:                  match,
+		RequestBodyBufferLimit: wrapperspb.UInt64(uint64(b.in.MaxRequest)),
+		Action:                 &routev3.Route_Route{Route: b.route(MaxAttempts)},
 	}
 }
 

@@ -20,6 +20,11 @@ var (
 		ResponseBodyMode:    filterv3.ProcessingMode_FULL_DUPLEX_STREAMED,
 		ResponseTrailerMode: filterv3.ProcessingMode_SEND,
 	}
+	// noMore is for a response that there is nothing more to learn of.
+	noMore = &filterv3.ProcessingMode{
+		ResponseHeaderMode:  filterv3.ProcessingMode_SEND,
+		ResponseTrailerMode: filterv3.ProcessingMode_SKIP,
+	}
 	// buffered makes Envoy hold the headers until it has sent the whole body
 	// and got the answer to it.
 	buffered = &filterv3.ProcessingMode{
@@ -115,6 +120,12 @@ func overwrite(name, value string) *corev3.HeaderValueOption {
 
 // usageNamespace is where Envoy's AI protocol manager puts what it read.
 const usageNamespace = "envoy.ai.token_usage"
+
+// read reports whether the message brings what Envoy read out of the response.
+func read(m *extproc.ProcessingRequest) bool {
+	_, ok := m.GetMetadataContext().GetTypedFilterMetadata()[usageNamespace]
+	return ok
+}
 
 // book passes on what Envoy read out of a response that has come to its end. Of
 // one that was cut it has read a part, where it noticed.

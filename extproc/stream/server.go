@@ -149,8 +149,13 @@ func (s *Server) downstream(ctx context.Context, c *conn) error {
 	}
 }
 
-// pass leaves the body in Envoy and waits for the usage that comes at its end.
+// pass leaves the body in Envoy. The usage is there already if Envoy has held
+// the headers until it had read the body; otherwise it comes at the end.
 func (c *conn) pass(x *gateway.Exchange, head *gateway.ResponseHead) error {
+	if read(c.pending) {
+		book(c.pending, x)
+		return c.replyHead(head, noMore)
+	}
 	if err := c.replyHead(head, nil); err != nil {
 		return err
 	}
