@@ -21,7 +21,12 @@ func reference(config []byte, provider, socket string) ([]byte, error) {
 	resources := e.at(root, "static_resources")
 	hcm := e.at(resources, "listeners", 0, "filter_chains", 0, "filters", 0, "typed_config")
 	delete(hcm, "early_header_mutation_extensions")
-	route := e.at(hcm, "route_config", "virtual_hosts", 0, "routes", 0, "route")
+	host := e.at(hcm, "route_config", "virtual_hosts", 0)
+	routes, _ := host["routes"].([]any)
+	if len(routes) > 1 { // the last one is for chats, those before for bodies that nobody reads
+		host["routes"] = routes[len(routes)-1:]
+	}
+	route := e.at(host, "routes", 0, "route")
 	delete(route, "inline_cluster_specifier_plugin")
 	route["cluster"] = provider
 	target := e.at(resources, "clusters", named(provider))
