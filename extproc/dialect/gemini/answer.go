@@ -290,7 +290,9 @@ func (a *answer) candidate(i int) error {
 	c := a.at(int(index))
 	var from []int // where the text of each part begins, in bytes
 	for i := range a.pieces {
-		from = append(from, c.text.Len())
+		if a.sources != nil {
+			from = append(from, c.text.Len())
+		}
 		if err := a.say(c, &a.pieces[i]); err != nil {
 			return err
 		}
