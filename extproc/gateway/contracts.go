@@ -52,3 +52,20 @@ type Authenticator interface {
 type Sink interface {
 	Record(r *Record)
 }
+
+// A DecisionSink takes each decision of the policy when its exchange has ended. It
+// must not wait for storage or a network.
+type DecisionSink interface {
+	Decided(d *Decided)
+}
+
+// A Witness is a Policy that can tell afterwards what a decision was made of.
+type Witness interface {
+	// Seen returns what the rules could see of the facts, as JSON: no more than
+	// they read. nil: nothing.
+	Seen(f *Facts) ([]byte, error)
+
+	// Place returns where a rule of a decision stands, as file:line; empty if
+	// there is no such rule.
+	Place(rule string) string
+}

@@ -40,8 +40,8 @@ type Exchange struct {
 	resp          *response
 	checks        *checks  // by guards; nil: none was asked yet
 	decision      Decision // of the policy
-	known         *Facts   // for the policy's rules about the response; nil: there are none
-	inputEstimate int64 // tokens
+	decided       *Decided // nil: the policy was not asked, or nobody wants to know
+	inputEstimate int64    // tokens
 }
 
 // open begins an exchange. An answer means that the request ends here, before
@@ -165,6 +165,9 @@ func (x *Exchange) Close(gone bool) {
 	r.redact()
 	for _, s := range x.gw.sinks {
 		s.Record(r)
+	}
+	if x.decided != nil && x.gw.decisions != nil {
+		x.gw.decisions.Decided(x.decided)
 	}
 	x.gw.release()
 }

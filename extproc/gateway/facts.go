@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"encoding/json"
 	"time"
 
 	"github.com/attache-gateway/attache/extproc/llm"
@@ -78,27 +79,28 @@ type Candidate struct {
 
 // A Decision is what a policy says about a request, folded to one answer. It
 // may be handed out again for a request of the same kind: nobody changes it.
+// Its JSON is what the log of decisions and the commands show.
 type Decision struct {
-	Deny *Denial // nil: allowed
+	Deny *Denial `json:"deny,omitempty"` // nil: allowed
 
-	Require      []Condition // tags that every target must have
-	Exclude      []Condition // tags that no target may have
-	Chain        []string    // models or targets to use instead of what was asked
-	TimeoutMS    int64       // 0: not said
-	FirstTokenMS int64
-	Prefer       []Preference // each By once
-	Split        *Split       // nil: not said
-	Pick         string       // ordered, weighted, cheapest, fastest or least_busy, before the model's own; empty: not said
+	Require      []Condition  `json:"require,omitempty"`    // tags that every target must have
+	Exclude      []Condition  `json:"exclude,omitempty"`    // tags that no target may have
+	Chain        []string     `json:"chain,omitempty"`      // models or targets to use instead of what was asked
+	TimeoutMS    int64        `json:"timeout_ms,omitempty"` // 0: not said
+	FirstTokenMS int64        `json:"first_token_ms,omitempty"`
+	Prefer       []Preference `json:"prefer,omitempty"` // each By once
+	Split        *Split       `json:"split,omitempty"`  // nil: not said
+	Pick         string       `json:"pick,omitempty"`   // ordered, weighted, cheapest, fastest or least_busy, before the model's own; empty: not said
 
-	Modify  []Modification
-	Headers []HeaderChange
-	Guards  []string          // to run besides those that always run
-	Limits  []Limit           // those of the policy, besides the configuration's
-	Cache   *CacheUse         // nil: as configured
-	Log     LogUse            // for the record
-	Labels  map[string]string // for the record
+	Modify  []Modification    `json:"modify,omitempty"`
+	Headers []HeaderChange    `json:"headers,omitempty"`
+	Guards  []string          `json:"guards,omitempty"` // to run besides those that always run
+	Limits  []Limit           `json:"limits,omitempty"` // those of the policy, besides the configuration's
+	Cache   *CacheUse         `json:"cache,omitempty"`  // nil: as configured
+	Log     LogUse            `json:"log,omitzero"`     // for the record
+	Labels  map[string]string `json:"labels,omitempty"` // for the record
 
-	Rules []string // the rules that took part, for the record
+	Rules []string `json:"rules,omitempty"` // the rules that took part, for the record
 }
 
 // A Review is what a policy says about a request that has ended.
@@ -111,72 +113,72 @@ type Review struct {
 
 // A Denial is a refusal by a policy.
 type Denial struct {
-	Code        string
-	Status      int
-	Message     string
-	RetryAfterS int64 // 0: not said
-	Rule        string
+	Code        string `json:"code"`
+	Status      int    `json:"status"`
+	Message     string `json:"message,omitempty"`
+	RetryAfterS int64  `json:"retry_after_s,omitempty"` // 0: not said
+	Rule        string `json:"rule,omitempty"`
 }
 
 // A Condition holds for a target whose tag is one of the values. The names
 // provider, model and region stand for the target's own.
 type Condition struct {
-	Name   string
-	Values []string
+	Name   string   `json:"name"`
+	Values []string `json:"values"`
 }
 
 // A Preference orders targets without leaving any out.
 type Preference struct {
-	By     string // price, latency, first_token, load, errors, order, or a tag as residency=eu
-	Weight int64  // of all rules together
+	By     string `json:"by"`     // price, latency, first_token, load, errors, order, or a tag as residency=eu
+	Weight int64  `json:"weight"` // of all rules together
 }
 
 // A Split divides requests among targets, the same one always for the same
 // user, session, key or request.
 type Split struct {
-	By     string // user, session, key or request
-	Shares []Share
+	By     string  `json:"by"` // user, session, key or request
+	Shares []Share `json:"shares"`
 }
 
 // A Share is a target's part of the requests: its weight by the sum of all.
 type Share struct {
-	Target string
-	Weight int64
+	Target string `json:"target"`
+	Weight int64  `json:"weight"`
 }
 
 // A Modification changes one field of the canonical request.
 type Modification struct {
-	Path   string // as max_tokens
-	Max    *int64 // the most that is allowed; also the value where there is none
-	Value  []byte // JSON
-	Remove bool
+	Path   string          `json:"path"`            // as max_tokens
+	Max    *int64          `json:"max,omitempty"`   // the most that is allowed; also the value where there is none
+	Value  json.RawMessage `json:"value,omitempty"` // JSON
+	Remove bool            `json:"remove,omitempty"`
 }
 
 // A HeaderChange sets or removes a header of the request upstream or of the
 // response to the client.
 type HeaderChange struct {
-	Response bool
-	Name     string // lower case
-	Value    string
-	Remove   bool
+	Response bool   `json:"response,omitempty"`
+	Name     string `json:"name"` // lower case
+	Value    string `json:"value,omitempty"`
+	Remove   bool   `json:"remove,omitempty"`
 }
 
 // A Limit bounds what all requests of one key, team or whatever else Per names
 // use together.
 type Limit struct {
-	Per        string // key, team, org, user, model, provider, session, or a property as property.tenant
-	WindowS    int64  // seconds that Requests, Tokens and Cost are for
-	Requests   int64  // -1: not limited
-	Tokens     int64  // -1: not limited
-	CostNano   int64  // nano-dollars; -1: not limited
-	Concurrent int64  // requests at once; -1: not limited
+	Per        string `json:"per"`                // key, team, org, user, model, provider, session, or a property as property.tenant
+	WindowS    int64  `json:"window_s,omitempty"` // seconds that Requests, Tokens and Cost are for
+	Requests   int64  `json:"requests"`           // -1: not limited
+	Tokens     int64  `json:"tokens"`             // -1: not limited
+	CostNano   int64  `json:"cost_nano"`          // nano-dollars; -1: not limited
+	Concurrent int64  `json:"concurrent"`         // requests at once; -1: not limited
 }
 
 // A CacheUse says how a response may come from the cache and go into it.
 type CacheUse struct {
-	Mode  string // off, exact or semantic
-	TTLS  int64  // seconds; 0: as configured
-	Scope string // who shares an entry: key, user, team or org; empty: as configured
+	Mode  string `json:"mode"`            // off, exact or semantic
+	TTLS  int64  `json:"ttl_s,omitempty"` // seconds; 0: as configured
+	Scope string `json:"scope,omitempty"` // who shares an entry: key, user, team or org; empty: as configured
 }
 
 // The levels of logging, from the least to the most.
@@ -188,6 +190,6 @@ const (
 
 // A LogUse says what is logged of a request.
 type LogUse struct {
-	Level  string   // empty: as configured
-	Redact []string // pointers into the policy's input, as /properties/email
+	Level  string   `json:"level,omitempty"`  // empty: as configured
+	Redact []string `json:"redact,omitempty"` // pointers into the policy's input, as /properties/email
 }

@@ -32,6 +32,7 @@ type Options struct {
 	Breaker    Breaker       // the zero value: DefaultBreaker
 	Guards     []InputGuard  // in order
 	Sinks      []Sink
+	Decisions  DecisionSink // nil: nobody wants to know
 
 	Forward     Forwarding
 	PassUsage   bool  // leave the usage chunk in streams whose client did not ask for it
@@ -75,6 +76,7 @@ type Gateway struct {
 	shares     *shareout
 	guards     []InputGuard
 	sinks      []Sink
+	decisions  DecisionSink
 
 	forward     Forwarding
 	passUsage   bool
@@ -99,7 +101,7 @@ func New(o Options) (*Gateway, error) {
 		providers: map[string]*Provider{},
 		models:    map[string]*model{},
 		defaults:  o.Defaults,
-		auth:      o.Auth, policy: o.Policy, policyTime: o.PolicyTime, health: o.Health, breaker: o.Breaker, shares: newShareout(), guards: o.Guards, sinks: o.Sinks,
+		auth:      o.Auth, policy: o.Policy, policyTime: o.PolicyTime, health: o.Health, breaker: o.Breaker, shares: newShareout(), guards: o.Guards, sinks: o.Sinks, decisions: o.Decisions,
 		forward: o.Forward, passUsage: o.PassUsage, maxRequest: o.MaxRequest, maxResponse: o.MaxResponse, now: o.Now,
 		free: o.Free,
 	}

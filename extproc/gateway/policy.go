@@ -18,15 +18,15 @@ func (x *Exchange) consult(ctx context.Context, r *llm.Request, targets []*targe
 		return nil, refusal
 	}
 	f := x.facts(r, targets)
-	if x.gw.policy.Reviews() {
-		x.known = f
-	}
 	ctx, cancel := x.gw.policyContext(ctx)
 	defer cancel()
+	begun := x.gw.now()
 	d, err := x.gw.policy.Decide(ctx, f)
+	took := x.gw.now().Sub(begun)
 	if err == nil {
 		err = x.gw.foreign(d.Headers)
 	}
+	x.keep(f, d, err, took)
 	if err != nil {
 		return nil, x.fail(llm.CodePolicyError, fmt.Errorf("policy: %w", err))
 	}
@@ -62,14 +62,14 @@ func (g *Gateway) foreign(changes []HeaderChange) error {
 // review asks the policy about an exchange that has ended, off the client's
 // path. A policy that fails leaves the record as it is, with a word about it.
 func (x *Exchange) review() {
-	if x.known == nil {
+	if x.decided == nil || !x.gw.policy.Reviews() {
 		return
 	}
 	ctx, cancel := x.gw.policyContext(context.Background())
 	defer cancel()
 	r := &x.record
-	x.known.Record = r
-	v, err := x.gw.policy.Review(ctx, x.known)
+	x.decided.Facts.Record = r
+	v, err := x.gw.policy.Review(ctx, x.decided.Facts)
 	if err != nil {
 		r.Detail = strings.TrimPrefix(r.Detail+"; policy: after the response: "+err.Error(), "; ")
 		return

@@ -18,6 +18,8 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -25,7 +27,10 @@ import (
 	"github.com/attache-gateway/attache/extproc/gateway"
 )
 
-var _ gateway.Policy = (*Policy)(nil)
+var (
+	_ gateway.Policy  = (*Policy)(nil)
+	_ gateway.Witness = (*Policy)(nil)
+)
 
 // What holds for a request about which no rule says anything.
 const (
@@ -105,6 +110,9 @@ func (p *Policy) Warnings() []string { return p.warnings }
 // maxKey bounds the keys of cached decisions, in bytes.
 const maxKey = 4096
 
+// keys are buffers for keys.
+var keys = sync.Pool{New: func() any { return new([]byte) }}
+
 // Decide evaluates the rules about a request, or takes the decision about one
 // that is the same to them. It returns an error where a rule fails, the deadline
 // or ctx ends, or effects are malformed or contradict each other.
@@ -112,9 +120,12 @@ func (p *Policy) Decide(ctx context.Context, f *gateway.Facts) (gateway.Decision
 	if !p.cache.on() {
 		return p.decide(ctx, f)
 	}
-	var buffer [512]byte
-	key := p.cache.keyer.key(buffer[:0], f)
+	buffer := keys.Get().(*[]byte)
+	defer keys.Put(buffer)
+	key := p.cache.keyer.key((*buffer)[:0], f)
+	*buffer = key[:0]
 	if len(key) > maxKey {
+		*buffer = nil
 		return p.decide(ctx, f)
 	}
 	cached, check := p.cache.get(key)
@@ -181,6 +192,30 @@ func (p *Policy) Admit(ctx context.Context, f *gateway.Facts) (*gateway.Denial, 
 		return nil, fmt.Errorf("rego: %w", err)
 	}
 	return sum.refusal(false), nil
+}
+
+// Seen returns what the rules about requests can see of the facts, as JSON: no
+// more than they read. It is nil if there are no rules.
+func (p *Policy) Seen(f *gateway.Facts) ([]byte, error) {
+	if p.request == nil {
+		return nil, nil
+	}
+	in, err := jsonOf(p.request.input.term(f).Value)
+	if err != nil {
+		return nil, fmt.Errorf("rego: %w", err)
+	}
+	return in, nil
+}
+
+// Place returns where a rule about requests or responses stands, as file:line,
+// by its id. Of several with one id it is the first. It is empty for none.
+func (p *Policy) Place(id string) string {
+	for _, e := range p.entries() {
+		if i := slices.IndexFunc(e.rules, func(r rule) bool { return r.id == id }); i >= 0 {
+			return e.rules[i].place
+		}
+	}
+	return ""
 }
 
 // An Evaluation is a decision about a request with all that led to it.
