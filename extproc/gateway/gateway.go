@@ -64,6 +64,7 @@ type Gateway struct {
 	ordered   []*Provider
 	models    map[string]*model
 	names     []string // of models, in order
+	found     finding  // of other names
 	defaults  Settings
 
 	credentials []string // the headers that can carry a credential of any provider

@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -87,6 +88,24 @@ const chatPath = "/v1/chat/completions"
 
 func chat(model, more string) string {
 	return `{"model":"` + model + `"` + more + `,"messages":[{"role":"user","content":"my card is 4111"}]}`
+}
+
+// Names that clients make up do not fill the memory, and a name that is asked for
+// again has the same targets.
+func TestFoundNamesAreBounded(t *testing.T) {
+	g := newGateway(t, nil).Current()
+	for i := range 3 * maxFound {
+		g.find(fmt.Sprintf("a/m%d", i))
+		g.find(fmt.Sprintf("nobody/m%d", i))
+	}
+	if n := len(g.found.byName); n > maxFound {
+		t.Errorf("%d names are kept", n)
+	}
+	first, _ := g.find("both")
+	again, _ := g.find("both")
+	if len(first) != 2 || first[0] != again[0] || first[1] != again[1] {
+		t.Errorf("found %v, then %v", first, again)
+	}
 }
 
 // manyNames stand for two targets each.

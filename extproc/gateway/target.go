@@ -5,6 +5,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/attache-gateway/attache/extproc/dialect"
@@ -111,19 +112,52 @@ func (g *Gateway) find(name string) ([]*target, Settings) {
 	if m, ok := g.models[name]; ok {
 		return m.targets, m.Settings
 	}
+	return g.found.get(name, g.search), g.defaults
+}
+
+// search finds what is not under models.
+func (g *Gateway) search(name string) (found []*target) {
 	if first, rest, ok := strings.Cut(name, "/"); ok && rest != "" && g.named(first) != nil {
-		return []*target{g.target(g.named(first), rest)}, g.defaults
+		return []*target{g.target(g.named(first), rest)}
 	}
 	if i := strings.LastIndexByte(name, '/'); i > 0 && g.named(name[i+1:]) != nil {
-		return []*target{g.target(g.named(name[i+1:]), name[:i])}, g.defaults
+		return []*target{g.target(g.named(name[i+1:]), name[:i])}
 	}
-	var found []*target
 	for _, p := range g.ordered {
 		if len(found) < maxTargets && slices.ContainsFunc(p.Models, func(pattern string) bool { return matches(pattern, name) }) {
 			found = append(found, g.target(p, name))
 		}
 	}
-	return found, g.defaults
+	return found
+}
+
+// A finding keeps the targets of the names that clients ask for, because it takes
+// some microseconds to go through a provider's rules and prices.
+type finding struct {
+	mu     sync.RWMutex
+	byName map[string][]*target
+}
+
+// maxFound bounds the names that are kept, since clients can make up any.
+const maxFound = 1024
+
+func (f *finding) get(name string, search func(string) []*target) []*target {
+	f.mu.RLock()
+	found, ok := f.byName[name]
+	f.mu.RUnlock()
+	if ok {
+		return found
+	}
+	if found = search(name); len(found) == 0 {
+		return nil
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.byName == nil || len(f.byName) >= maxFound {
+		f.byName = map[string][]*target{}
+	}
+	f.byName[strings.Clone(name)] = found
+	return found
 }
 
 // aliases are other names of providers, as long as none is configured under
