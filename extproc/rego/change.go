@@ -127,6 +127,9 @@ func (e headerEffect) add(f *fold, _ *rule) error {
 }
 
 func headerChanges(all map[headerName]*gateway.HeaderChange) (cs []gateway.HeaderChange) {
+	if len(all) == 0 {
+		return nil
+	}
 	for _, at := range slices.SortedFunc(maps.Keys(all), func(a, b headerName) int {
 		return cmp.Or(cmp.Compare(a.name, b.name), compareTruth(a.response, b.response))
 	}) {

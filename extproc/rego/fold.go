@@ -3,7 +3,6 @@ package rego
 import (
 	"cmp"
 	"fmt"
-	"maps"
 	"slices"
 
 	"github.com/attache-gateway/attache/extproc/gateway"
@@ -66,7 +65,7 @@ func (f *fold) decision(closed bool) (gateway.Decision, error) {
 		Log:          f.logUse(),
 		Rules:        unique(f.rules, cmp.Compare[string]),
 	}
-	for _, path := range slices.Sorted(maps.Keys(f.changes)) {
+	for _, path := range sorted(f.changes) {
 		c := f.changes[path]
 		m, err := c.modification()
 		if err != nil {
@@ -102,6 +101,19 @@ func (f *fold) review() (gateway.Review, error) {
 
 func (f *fold) logUse() gateway.LogUse {
 	return gateway.LogUse{Level: f.log.Level, Redact: unique(f.log.Redact, cmp.Compare[string])}
+}
+
+// sorted are the names in a map. It is asked for many that are empty.
+func sorted[V any](m map[string]V) []string {
+	if len(m) == 0 {
+		return nil
+	}
+	names := make([]string, 0, len(m))
+	for name := range m {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
 }
 
 func unique[T comparable](s []T, compare func(a, b T) int) []T {

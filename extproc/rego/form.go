@@ -3,7 +3,6 @@ package rego
 import (
 	"encoding/binary"
 	"encoding/json"
-	"maps"
 	"slices"
 	"strings"
 
@@ -141,7 +140,7 @@ func (v textsOf) key(b []byte, f *gateway.Facts, path []string) []byte {
 
 func keyTexts(b []byte, m map[string]string) []byte {
 	b = binary.AppendUvarint(b, uint64(len(m)))
-	for _, k := range slices.Sorted(maps.Keys(m)) {
+	for _, k := range sorted(m) {
 		b = keyText(keyText(b, k), m[k])
 	}
 	return b

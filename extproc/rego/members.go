@@ -2,9 +2,7 @@ package rego
 
 import (
 	"encoding/binary"
-	"maps"
 	"math"
-	"slices"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 
@@ -151,7 +149,7 @@ func permille(s float64) int64 {
 func (g guardsOf) key(b []byte, f *gateway.Facts, path []string) []byte {
 	if len(path) == 0 || path[0] == anyMember {
 		b = binary.AppendUvarint(b, uint64(len(f.Guards)))
-		for _, name := range slices.Sorted(maps.Keys(f.Guards)) {
+		for _, name := range sorted(f.Guards) {
 			b = keyVerdict(keyText(b, name), f.Guards[name])
 		}
 		return b
@@ -187,7 +185,7 @@ func keyVerdict(b []byte, v gateway.Verdict) []byte {
 func scoresKey(b []byte, scores map[string]float64, path []string) []byte {
 	if len(path) == 0 || path[0] == anyMember {
 		b = binary.AppendUvarint(b, uint64(len(scores)))
-		for _, k := range slices.Sorted(maps.Keys(scores)) {
+		for _, k := range sorted(scores) {
 			b = binary.AppendVarint(keyText(b, k), permille(scores[k]))
 		}
 		return b

@@ -3,7 +3,6 @@ package rego
 import (
 	"cmp"
 	"fmt"
-	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -176,14 +175,14 @@ func (f *fold) excludes(c gateway.Condition) {
 
 // conditions are in the order of their names.
 func conditions(values map[string][]string) (cs []gateway.Condition) {
-	for _, name := range slices.Sorted(maps.Keys(values)) {
+	for _, name := range sorted(values) {
 		cs = append(cs, gateway.Condition{Name: name, Values: values[name]})
 	}
 	return cs
 }
 
 func preferences(weights map[string]int64) (ps []gateway.Preference) {
-	for _, by := range slices.Sorted(maps.Keys(weights)) {
+	for _, by := range sorted(weights) {
 		ps = append(ps, gateway.Preference{By: by, Weight: weights[by]})
 	}
 	return ps

@@ -92,6 +92,9 @@ func tighter(a, b int64) int64 {
 }
 
 func limits(all map[limitName]gateway.Limit) (ls []gateway.Limit) {
+	if len(all) == 0 {
+		return nil
+	}
 	for _, at := range slices.SortedFunc(maps.Keys(all), func(a, b limitName) int {
 		return cmp.Or(cmp.Compare(a.per, b.per), cmp.Compare(a.window, b.window))
 	}) {
@@ -229,7 +232,7 @@ func labelTexts(all map[string]label) (map[string]string, error) {
 		return nil, nil
 	}
 	texts := make(map[string]string, len(all))
-	for _, k := range slices.Sorted(maps.Keys(all)) {
+	for _, k := range sorted(all) {
 		if l := all[k]; l.disputed {
 			return nil, contradiction("%s: label: %q: value contradicts that of another rule", l.place, k)
 		}
