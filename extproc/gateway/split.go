@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"encoding/binary"
 	"hash/maphash"
 	"math"
 	"sync"
@@ -44,14 +43,20 @@ func (s *shareout) score(set, stick string, all []portion) {
 	if len(all) == 0 {
 		return
 	}
+	for i := range all {
+		all[i].weight = min(all[i].weight, maxWeight)
+	}
 	if stick != "" {
 		rendezvous(hash(stick), all)
 		return
 	}
-	turn := s.turn(set, all)
-	rendezvous(turn, all) // for who comes after the first
-	if i := deal(turn, all); i >= 0 {
-		all[i].score = math.Inf(1)
+	first := deal(s.turn(set, all), all)
+	n := len(all)
+	for i := range all { // if the first fails: by weight, and of equal weights in a circle
+		all[i].score = float64(all[i].weight) + 1/float64(2+(i-first+n)%n)
+	}
+	if first >= 0 {
+		all[first].score = math.Inf(1)
 	}
 }
 
@@ -59,7 +64,6 @@ func (s *shareout) score(set, stick string, all []portion) {
 func rendezvous(key uint64, all []portion) {
 	for i := range all {
 		p := &all[i]
-		p.weight = min(p.weight, maxWeight)
 		h := mix(mix(mix(key)^hash(p.provider)) ^ hash(p.model))
 		u := (float64(h>>11) + 0.5) / (1 << 53) // evenly within 0 and 1
 		p.score = float64(p.weight) / -math.Log(u)
@@ -89,18 +93,13 @@ const maxTurns = 1024
 
 // turn counts the requests for a set of targets and weights, from 0 on.
 func (s *shareout) turn(name string, all []portion) uint64 {
-	var h maphash.Hash
-	h.SetSeed(s.seed)
-	h.WriteString(name)
+	set := maphash.String(s.seed, name)
 	for i := range all {
-		var weight [8]byte
-		binary.LittleEndian.PutUint64(weight[:], uint64(all[i].weight))
-		h.WriteString(all[i].provider)
-		h.WriteByte('/')
-		h.WriteString(all[i].model)
-		h.Write(weight[:])
+		p := &all[i]
+		set = mix(set ^ maphash.String(s.seed, p.provider))
+		set = mix(set ^ maphash.String(s.seed, p.model))
+		set = mix(set ^ uint64(p.weight))
 	}
-	set := h.Sum64()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if _, ok := s.next[set]; !ok && len(s.next) >= maxTurns {

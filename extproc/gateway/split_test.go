@@ -152,6 +152,31 @@ func TestFewRequestsAreExact(t *testing.T) {
 	}
 }
 
+// Who takes over from the first is the heaviest, and of equal weights not always
+// the same.
+func TestWhoTakesOver(t *testing.T) {
+	s, second := newShareout(), map[int]int{}
+	for range 40 {
+		all := portions(1, 1, 1, 1)
+		first := s.first("", all)
+		all[first].score = -1
+		best := 0
+		for i := range all {
+			if all[i].score > all[best].score {
+				best = i
+			}
+		}
+		second[best]++
+	}
+	if len(second) != 4 || second[0] != 10 {
+		t.Errorf("the second targets are %v, want 10 of each", second)
+	}
+	all := portions(1, 0, 3, 5)
+	if s.first("", all) != 0 || all[3].score <= all[2].score || all[2].score <= all[1].score {
+		t.Errorf("%+v, want the others by weight", all)
+	}
+}
+
 func TestTurnsAreBounded(t *testing.T) {
 	s := newShareout()
 	for i := range 5 * maxTurns {
