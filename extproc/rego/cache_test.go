@@ -243,6 +243,7 @@ func TestKeys(t *testing.T) {
 		{"a model's price", "deny contains {} if {\n\tsome c in input.candidates\n\tc.input_price > 5\n}", func(f *gateway.Facts) { f.Candidates[0].LatencyMS++ }, true},
 		{"a model's latency", "deny contains {} if {\n\tsome c in input.candidates\n\tc.latency_ms > 5\n}", func(f *gateway.Facts) { f.Candidates[0].LatencyMS++ }, false},
 		{"the whole of a candidate", `deny contains {} if json.marshal(input.candidates[0]) == ""`, func(f *gateway.Facts) { f.Candidates[1].InFlight++ }, false},
+		{"how many there are", "deny contains {} if some _ in input.candidates", func(f *gateway.Facts) { f.Candidates = nil }, false},
 		{"a part in a head", `label contains {"a": input.properties.residency}`, func(f *gateway.Facts) { f.Properties["residency"] = "us" }, false},
 		{"whether it is there", "deny contains {} if _ = input.properties.residency", func(f *gateway.Facts) { f.Properties = nil }, false},
 		{"names of properties", "deny contains {} if {\n\tsome k, _ in input.properties\n\tk == \"x\"\n}", func(f *gateway.Facts) { f.Properties["x"] = "" }, false},
@@ -250,7 +251,7 @@ func TestKeys(t *testing.T) {
 		{"in a text", "label contains {\"a\": $\"x {input.session}\"}", func(f *gateway.Facts) { f.Session = "s2" }, false},
 		{"a function's argument", "f(r) if r.files > 3\n\ndeny contains {} if f(input.request)", func(f *gateway.Facts) { f.Files = 1 }, false},
 		{"not", "deny contains {} if not input.request.bytes > 9000", func(f *gateway.Facts) { f.Bytes = 9001 }, false},
-		{"texts that run into each other", "deny contains {\"message\": input.user} if input.session != \"\"", func(f *gateway.Facts) { f.User, f.Session = "end-users", "1" }, false},
+		{"texts that run into each other", "deny contains {\"message\": input.user} if input.session != \"\"", func(f *gateway.Facts) { f.Session, f.User = "s1e", "nd-user" }, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			p := rules(t, Allow, c.rules)

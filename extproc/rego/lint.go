@@ -14,6 +14,7 @@ const (
 	maxPatterns    = 100 // different patterns: an error
 	manyLoops      = 5
 	manyLookups    = 10
+	manyUnindexed  = 10
 	patternBuiltin = " regex.match regex.find_n regex.find_all_string_submatch_n regex.replace regex.split regex.globs_match glob.match "
 )
 
@@ -33,6 +34,9 @@ func lint(modules map[string]*ast.Module) ([]string, error) {
 	if len(l.lookups) > manyLookups {
 		l.warnings.at(l.lookups[manyLookups], "%d rules look up data by a value of the input, each time", len(l.lookups))
 	}
+	if len(l.unindexed) > manyUnindexed {
+		l.warnings.at(l.unindexed[manyUnindexed], "%d rules have no condition that can be indexed (a field of the input equal to a constant): they are looked at for each request", len(l.unindexed))
+	}
 	return l.warnings.lines(), l.errors.join()
 }
 
@@ -41,6 +45,7 @@ type linter struct {
 	patterns         map[string]bool
 	lastPattern      *ast.Location
 	loops, lookups   []*ast.Location
+	unindexed        []*ast.Location
 	v2               bool // the module has the better not
 }
 
@@ -58,7 +63,7 @@ func (l *linter) module(m *ast.Module) {
 		}
 		l.head(r)
 		if len(r.Body) > 0 && !trivial(r.Body) && !slices.ContainsFunc(r.Body, indexable) {
-			l.warnings.at(r.Location, "no condition that can be indexed (a field of the input equal to a constant): the rule is looked at for each request")
+			l.unindexed = append(l.unindexed, r.Location)
 		}
 	}
 }

@@ -3,6 +3,7 @@ package rego
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -196,8 +197,7 @@ route contains {"chain": ["b"]} if input.request.stream
 		t.Fatal(err)
 	}
 	want := []string{
-		"attache: left out; the program has these rules built in",
-		"a.rego:3: no condition that can be indexed",
+		"attache/mine.rego: left out; what is in attache is built into the program",
 		"a.rego:5: sprintf in the head",
 		"a.rego:9: not f(g(x)) is false",
 		"a.rego:10: arithmetic on the fraction 1.5",
@@ -210,6 +210,27 @@ route contains {"chain": ["b"]} if input.request.stream
 	}
 	if len(p.Warnings()) != len(want) {
 		t.Errorf("warnings %q", p.Warnings())
+	}
+}
+
+// TestManyOfAKind: what costs little once is a warning where there is much of it.
+func TestManyOfAKind(t *testing.T) {
+	for _, c := range []struct{ rule, want string }{
+		{"deny contains {} if input.request.bytes > %d\n\n", "11 rules have no condition that can be indexed"},
+		{"deny contains {} if {\n\tinput.user == \"u%d\"\n\tsome c in input.candidates\n\tc.model == \"x\"\n}\n\n", "11 rules go through arrays of the input"},
+		{"deny contains {} if {\n\tinput.user == \"u%d\"\n\tdata.attache.config[input.session]\n}\n\n", "11 rules look up data"},
+	} {
+		text := ""
+		for i := range manyLookups + 1 {
+			text += fmt.Sprintf(c.rule, i)
+		}
+		if got := strings.Join(rules(t, Allow, text).Warnings(), "\n"); !strings.Contains(got, c.want) {
+			t.Errorf("want %s, have %q", c.want, got)
+		}
+	}
+	p, err := Load(t.Context(), Options{FS: os.DirFS("../../policies"), Default: Allow, Deadline: time.Minute})
+	if err != nil || len(p.Warnings()) != 0 {
+		t.Errorf("the shipped rules: %v, %v", p.Warnings(), err)
 	}
 }
 

@@ -1,6 +1,7 @@
 package rego
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -13,6 +14,8 @@ import (
 	"strings"
 
 	"github.com/open-policy-agent/opa/v1/util"
+
+	"github.com/attache-gateway/attache/policies"
 )
 
 // maxSource bounds all files of a policy together, in bytes.
@@ -36,9 +39,6 @@ func readSource(fsys fs.FS) (*source, error) {
 		case hidden(name):
 			return nil
 		case d.IsDir() && slices.Contains(unread, name):
-			return fs.SkipDir
-		case d.IsDir() && name == "attache":
-			s.warnings = append(s.warnings, "attache: left out; the program has these rules built in")
 			return fs.SkipDir
 		case d.IsDir():
 			return nil
@@ -67,6 +67,12 @@ func (s *source) read(fsys fs.FS, name string) error {
 	if to == nil {
 		return nil
 	}
+	if shipped(name) { // the program has these rules built in
+		if !s.unchanged(fsys, name, info.Size()) {
+			s.warnings = append(s.warnings, name+": left out; what is in attache is built into the program")
+		}
+		return nil
+	}
 	f, err := fsys.Open(name)
 	if err != nil {
 		return err
@@ -81,6 +87,16 @@ func (s *source) read(fsys fs.FS, name string) error {
 	}
 	to[name] = b
 	return nil
+}
+
+// unchanged reports whether a file is as the program has it.
+func (s *source) unchanged(fsys fs.FS, name string, size int64) bool {
+	own, err := policies.Shipped.ReadFile(name)
+	if err != nil || size != int64(len(own)) {
+		return false
+	}
+	have, err := fs.ReadFile(fsys, name)
+	return err == nil && bytes.Equal(own, have)
 }
 
 // kind says where a file belongs, nil: nowhere.
