@@ -2,6 +2,8 @@ package gateway
 
 import (
 	"strconv"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -142,5 +144,49 @@ func TestHealthIsBounded(t *testing.T) {
 	}
 	if h.targets[place{"a", "busy"}] != busy {
 		t.Error("a target with an attempt under way was forgotten")
+	}
+}
+
+// Many exchanges at once leave nothing under way and no probe claimed, and no
+// two of them probe one target at a time.
+func TestHealthHammered(t *testing.T) {
+	h, b, now := NewHealth(), &testBreaker, start.Add(time.Hour)
+	for i := range testBreaker.Failures {
+		v := h.begin(place{"a", "m"}, start, b)
+		h.failed(v, start.Add(time.Duration(i)), b, 0)
+		h.end(v)
+	}
+	var probes, running atomic.Int64
+	var all sync.WaitGroup
+	for worker := range 8 {
+		all.Go(func() {
+			for i := range 500 {
+				h.at(now, "m")
+				v := h.begin(place{"a", strconv.Itoa(i % 7)}, now, b)
+				if h.claim(place{"a", "m"}, now) {
+					if running.Add(1) != 1 {
+						t.Error("two probes at a time")
+					}
+					probes.Add(1)
+					running.Add(-1)
+					h.release(place{"a", "m"})
+				}
+				if (i+worker)%2 == 0 {
+					h.failed(v, now, b, 0)
+				} else {
+					h.succeeded(v, outcome{begun: now, now: now, timed: true}, b)
+				}
+				h.end(v)
+			}
+		})
+	}
+	all.Wait()
+	for p, v := range h.targets {
+		if v.inFlight != 0 || v.probed {
+			t.Errorf("%v: %d under way, probed %v", p, v.inFlight, v.probed)
+		}
+	}
+	if probes.Load() == 0 {
+		t.Error("nobody probed")
 	}
 }
