@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/attache-gateway/attache/extproc/dialect"
 	"github.com/attache-gateway/attache/extproc/dialect/jsonx"
 	"github.com/attache-gateway/attache/extproc/llm"
 )
@@ -93,6 +94,15 @@ func (d *decoder) position(into *int, first int64) error {
 	err := d.tokens(&n)
 	*into = int(n + first)
 	return err
+}
+
+// citation is a source as the API has it. It is not ok if it has no such
+// citation.
+func citation(e *llm.Event) (source []byte, ok bool) {
+	if source = dialect.Own(e, llm.Anthropic); source != nil {
+		return source, true
+	}
+	return appendCitation(nil, e.Citation)
 }
 
 // appendCitation writes a source. It is not ok if the API has no such citation.

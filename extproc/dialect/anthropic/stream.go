@@ -8,8 +8,12 @@ import (
 	"github.com/attache-gateway/attache/extproc/llm"
 )
 
-// maxWaiting bounds the text of blocks that wait for another to end.
-const maxWaiting = 8 << 20
+// maxWaiting bounds the text of blocks that wait for another to end, and
+// blockCost is what an empty block counts.
+const (
+	maxWaiting = 8 << 20
+	blockCost  = 256
+)
 
 // A streamEncoder writes server-sent events. One block is open at a time. What
 // belongs to others while a tool call is incomplete waits: formats that number
@@ -157,10 +161,7 @@ func (s *streamEncoder) text(dst []byte, kind llm.Kind, text string) []byte {
 // cite names a source of the text that is open. Text that is closed cannot get
 // one any more.
 func (s *streamEncoder) cite(dst []byte, e *llm.Event) []byte {
-	source, ok := dialect.Own(e, llm.Anthropic), true
-	if source == nil {
-		source, ok = appendCitation(nil, e.Citation)
-	}
+	source, ok := citation(e)
 	b := s.open
 	if n := len(s.waiting); n > 0 {
 		b = s.waiting[n-1]

@@ -9,28 +9,10 @@ import (
 // A unaryEncoder collects blocks and writes the message at its end.
 type unaryEncoder struct {
 	answer
-	blocks []unaryBlock
-	size   int         // bytes of text
-	open   bool        // the last block may go on
-	byTool map[int]int // ordinal of a call to its block
-}
-
-type unaryBlock struct {
-	kind      llm.Kind // EventText, EventReasoning, EventRedacted or EventToolStart
-	text      []byte
-	signature []byte
-	cites     [][]byte
-	id, name  string
+	blocks dialect.Blocks
 }
 
 func (*unaryEncoder) MediaType() string { return "application/json" }
-
-// maxAnswer bounds the text of a message, and blockCost is what an empty block
-// counts.
-const (
-	maxAnswer = 64 << 20
-	blockCost = 256
-)
 
 func (u *unaryEncoder) Encode(dst []byte, events []llm.Event) ([]byte, error) {
 	for i := range events {
@@ -38,102 +20,50 @@ func (u *unaryEncoder) Encode(dst []byte, events []llm.Event) ([]byte, error) {
 		if e.Choice > 0 || u.ended {
 			continue
 		}
-		if u.size += len(e.Text); u.size+len(u.blocks)*blockCost > maxAnswer {
+		if dst = u.event(dst, e); u.blocks.Full() {
 			return dst, dialect.TooLarge()
-		}
-		switch e.Kind {
-		case llm.EventStart:
-			u.start(e)
-		case llm.EventText, llm.EventReasoning:
-			b := u.block(e.Kind)
-			b.text = append(b.text, e.Text...)
-		case llm.EventRefusal:
-			u.refused = true
-			b := u.block(llm.EventText)
-			b.text = append(b.text, e.Text...)
-		case llm.EventSignature:
-			b := u.block(llm.EventReasoning)
-			b.signature = append(b.signature, e.Text...)
-		case llm.EventRedacted:
-			u.open = false
-			b := u.block(e.Kind)
-			b.text = append(b.text, e.Text...)
-			u.open = false
-		case llm.EventToolStart:
-			u.call(e)
-		case llm.EventToolArgs:
-			if i, ok := u.byTool[e.Tool]; ok {
-				u.blocks[i].text = append(u.blocks[i].text, e.Text...)
-			}
-		case llm.EventCitation:
-			u.cite(e)
-		case llm.EventOther:
-			u.other(e)
-		case llm.EventMedia:
-			u.Lose("media")
-		case llm.EventBlockEnd:
-			u.open = false
-		case llm.EventUsage:
-			u.usage = e.Usage
-		case llm.EventFinish:
-			u.finish = *e
-		case llm.EventError:
-			u.ended = true
-			dst = appendError(dst, e.Err)
-		case llm.EventEnd:
-			u.ended = true
-			dst = u.message(dst)
 		}
 	}
 	return dst, nil
 }
 
-// block returns the open block of a kind, which it opens if need be.
-func (u *unaryEncoder) block(kind llm.Kind) *unaryBlock {
-	if n := len(u.blocks); u.open && n > 0 && u.blocks[n-1].kind == kind {
-		return &u.blocks[n-1]
+func (u *unaryEncoder) event(dst []byte, e *llm.Event) []byte {
+	switch e.Kind {
+	case llm.EventStart:
+		u.start(e)
+	case llm.EventRefusal:
+		u.refused = true
+		u.blocks.Add(e)
+	case llm.EventToolStart:
+		call := *e
+		call.ID = u.callID(e)
+		u.blocks.Add(&call)
+	case llm.EventCitation:
+		if source, ok := citation(e); !ok || !u.blocks.Cite(source) {
+			u.Lose("citations")
+		}
+	case llm.EventOther:
+		if raw := dialect.Own(e, llm.Anthropic); raw != nil {
+			u.blocks.Whole(e.Kind, raw)
+		} else {
+			u.Lose(e.Text)
+		}
+	case llm.EventMedia:
+		u.Lose("media")
+	case llm.EventUsage:
+		u.usage = e.Usage
+	case llm.EventFinish:
+		u.finish = *e
+	case llm.EventError:
+		u.ended = true
+		dst = appendError(dst, e.Err)
+	case llm.EventEnd:
+		u.ended = true
+		dst = u.message(dst)
+	default:
+		u.blocks.Add(e)
 	}
-	u.open = true
-	u.blocks = append(u.blocks, unaryBlock{kind: kind})
-	return &u.blocks[len(u.blocks)-1]
-}
-
-func (u *unaryEncoder) call(e *llm.Event) {
-	if u.byTool == nil {
-		u.byTool = map[int]int{}
-	}
-	if e.Signature != "" { // which other formats have on the call itself
-		u.blocks = append(u.blocks, unaryBlock{kind: llm.EventReasoning, signature: []byte(e.Signature)})
-	}
-	u.byTool[e.Tool] = len(u.blocks)
-	u.blocks = append(u.blocks, unaryBlock{kind: e.Kind, id: u.callID(e), name: e.Name})
-	u.open = false
-}
-
-// cite names a source of the text that is open.
-func (u *unaryEncoder) cite(e *llm.Event) {
-	source, ok := dialect.Own(e, llm.Anthropic), true
-	if source == nil {
-		source, ok = appendCitation(nil, e.Citation)
-	}
-	if n := len(u.blocks); ok && u.open && n > 0 && u.blocks[n-1].kind == llm.EventText {
-		u.blocks[n-1].cites = append(u.blocks[n-1].cites, source)
-		u.size += len(source)
-		return
-	}
-	u.Lose("citations")
-}
-
-// other keeps a block that only this dialect has.
-func (u *unaryEncoder) other(e *llm.Event) {
-	raw := dialect.Own(e, llm.Anthropic)
-	if raw == nil {
-		u.Lose(e.Text)
-		return
-	}
-	u.open = false
-	u.blocks = append(u.blocks, unaryBlock{kind: e.Kind, text: raw})
-	u.size += len(raw)
+	return dst
 }
 
 func (u *unaryEncoder) message(dst []byte) []byte {
@@ -143,11 +73,12 @@ func (u *unaryEncoder) message(dst []byte) []byte {
 	dst = u.appendHead(append(dst, '{'))
 	dst = append(dst, `,"content":[`...)
 	n := 0
-	for _, b := range u.blocks {
-		if b.kind == llm.EventText && len(b.text) == 0 {
+	for i := range u.blocks.List {
+		b := &u.blocks.List[i]
+		if b.Kind == llm.EventText && len(b.Text) == 0 {
 			continue
 		}
-		dst = b.append(comma(dst, n))
+		dst = appendBlock(comma(dst, n), b)
 		n++
 	}
 	dst = u.appendStop(append(dst, `],`...))
@@ -155,12 +86,12 @@ func (u *unaryEncoder) message(dst []byte) []byte {
 	return append(dst, '}')
 }
 
-func (b *unaryBlock) append(dst []byte) []byte {
-	text := string(b.text)
-	switch b.kind {
+func appendBlock(dst []byte, b *dialect.Block) []byte {
+	text := string(b.Text)
+	switch b.Kind {
 	case llm.EventReasoning:
 		dst = jsonx.AppendString(append(dst, `{"type":"thinking","thinking":`...), text)
-		signature := string(b.signature)
+		signature := string(b.Signature)
 		if signature == "" {
 			signature = unsigned
 		}
@@ -169,20 +100,20 @@ func (b *unaryBlock) append(dst []byte) []byte {
 		dst = jsonx.AppendString(append(dst, `{"type":"redacted_thinking","data":`...), text)
 	case llm.EventToolStart:
 		input, _ := dialect.ArgumentsObject(text)
-		dst = jsonx.AppendString(append(dst, `{"type":"tool_use","id":`...), b.id)
-		dst = jsonx.AppendString(append(dst, `,"name":`...), b.name)
+		dst = jsonx.AppendString(append(dst, `{"type":"tool_use","id":`...), b.ID)
+		dst = jsonx.AppendString(append(dst, `,"name":`...), b.Name)
 		dst = append(append(dst, `,"input":`...), input...)
 	case llm.EventOther:
 		return append(dst, text...)
 	default:
 		dst = jsonx.AppendString(append(dst, `{"type":"text","text":`...), text)
-		for i, source := range b.cites {
+		for i, source := range b.Sources {
 			if i == 0 {
 				dst = append(dst, `,"citations":`...)
 			}
 			dst = append(append(dst, "[,"[min(i, 1)]), source...)
 		}
-		if len(b.cites) > 0 {
+		if len(b.Sources) > 0 {
 			dst = append(dst, ']')
 		}
 	}

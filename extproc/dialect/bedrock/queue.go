@@ -18,8 +18,12 @@ type queue struct {
 	size    int // of waiting, in bytes
 }
 
-// maxQueue bounds what waits, in bytes.
-const maxQueue = 8 << 20
+// maxQueue bounds what waits, in bytes, and blockCost is what an event counts
+// beside its text.
+const (
+	maxQueue  = 8 << 20
+	blockCost = 256
+)
 
 // push takes the next event of the content and calls write for those whose turn
 // it is.
