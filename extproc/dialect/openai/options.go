@@ -1,6 +1,7 @@
 package openai
 
 import (
+	"github.com/attache-gateway/attache/extproc/dialect"
 	"github.com/attache-gateway/attache/extproc/dialect/jsonx"
 	"github.com/attache-gateway/attache/extproc/llm"
 )
@@ -22,7 +23,7 @@ func (in *reading) tool(int) error {
 		case "type":
 			_, err = in.Skip()
 		case "function":
-			err = in.Object(func(name []byte) error { return in.function(&t, name) })
+			err = in.Object(func(name []byte) error { return dialect.ReadFunction(in.Reader, &t, name, in.unknown) })
 		case "cache_control":
 			t.Cache, err = in.cache()
 		default:
@@ -35,25 +36,6 @@ func (in *reading) tool(int) error {
 	}
 	t.Raw = in.since(start)
 	in.req.Tools = append(in.req.Tools, t)
-	return err
-}
-
-func (in *reading) function(t *llm.Tool, name []byte) (err error) {
-	if in.Null() {
-		return nil
-	}
-	switch string(name) {
-	case "name":
-		t.Name, err = in.String()
-	case "description":
-		t.Description, err = in.String()
-	case "parameters":
-		t.Schema, err = in.object()
-	case "strict":
-		t.Strict, err = in.flag()
-	default:
-		err = in.unknown()
-	}
 	return err
 }
 
@@ -155,7 +137,7 @@ func (in *reading) format() error {
 		case "type":
 			_, err = in.Skip()
 		case "json_schema":
-			err = in.Object(func(name []byte) error { return in.schema(f, name) })
+			err = in.Object(func(name []byte) error { return dialect.ReadFormat(in.Reader, f, name, in.unknown) })
 		default:
 			err = in.unknown()
 		}
@@ -165,36 +147,4 @@ func (in *reading) format() error {
 		return in.missing("json_schema.schema")
 	}
 	return err
-}
-
-func (in *reading) schema(f *llm.Format, name []byte) (err error) {
-	if in.Null() {
-		return nil
-	}
-	switch string(name) {
-	case "name":
-		f.Name, err = in.String()
-	case "description":
-		f.Description, err = in.String()
-	case "schema":
-		f.Schema, err = in.object()
-	case "strict":
-		f.Strict, err = in.flag()
-	default:
-		err = in.unknown()
-	}
-	return err
-}
-
-// object reads an object as it is.
-func (in *reading) object() ([]byte, error) {
-	if in.Kind() != jsonx.Object {
-		return nil, in.Want(jsonx.Object)
-	}
-	return in.Raw()
-}
-
-func (in *reading) flag() (*bool, error) {
-	is, err := in.Bool()
-	return &is, err
 }

@@ -1,6 +1,7 @@
 package responses
 
 import (
+	"github.com/attache-gateway/attache/extproc/dialect"
 	"github.com/attache-gateway/attache/extproc/dialect/jsonx"
 	"github.com/attache-gateway/attache/extproc/llm"
 )
@@ -32,25 +33,12 @@ func (in *reading) tool(int) error {
 	return err
 }
 
-func (in *reading) toolMember(t *llm.Tool, name []byte) (err error) {
-	if in.Null() {
-		return nil
+func (in *reading) toolMember(t *llm.Tool, name []byte) error {
+	if string(name) == "type" {
+		_, err := in.Skip()
+		return err
 	}
-	switch string(name) {
-	case "type":
-		_, err = in.Skip()
-	case "name":
-		t.Name, err = in.String()
-	case "description":
-		t.Description, err = in.String()
-	case "parameters":
-		t.Schema, err = in.object()
-	case "strict":
-		t.Strict, err = in.flag()
-	default:
-		err = in.unknown()
-	}
-	return err
+	return dialect.ReadFunction(in.Reader, t, name, in.unknown)
 }
 
 var toolModes = map[string]llm.ToolMode{
@@ -156,25 +144,12 @@ func (in *reading) textOption(name []byte) error {
 	return err
 }
 
-func (in *reading) formatMember(f *llm.Format, name []byte) (err error) {
-	if in.Null() {
-		return nil
+func (in *reading) formatMember(f *llm.Format, name []byte) error {
+	if string(name) == "type" {
+		_, err := in.Skip()
+		return err
 	}
-	switch string(name) {
-	case "type":
-		_, err = in.Skip()
-	case "name":
-		f.Name, err = in.String()
-	case "description":
-		f.Description, err = in.String()
-	case "schema":
-		f.Schema, err = in.object()
-	case "strict":
-		f.Strict, err = in.flag()
-	default:
-		err = in.unknown()
-	}
-	return err
+	return dialect.ReadFormat(in.Reader, f, name, in.unknown)
 }
 
 func (in *reading) reasoningOption(name []byte) (err error) {
@@ -192,17 +167,4 @@ func (in *reading) reasoningOption(name []byte) (err error) {
 		err = in.unknown()
 	}
 	return err
-}
-
-// object reads an object as it is.
-func (in *reading) object() ([]byte, error) {
-	if in.Kind() != jsonx.Object {
-		return nil, in.Want(jsonx.Object)
-	}
-	return in.Raw()
-}
-
-func (in *reading) flag() (*bool, error) {
-	is, err := in.Bool()
-	return &is, err
 }
