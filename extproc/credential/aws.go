@@ -90,6 +90,9 @@ func (a AWS) load(ctx context.Context) (aws.Config, error) {
 func (a AWS) signer(with aws.Credentials, now func() time.Time) signer {
 	s := v4.NewSigner()
 	return func(o *gateway.Outgoing) ([]llm.Header, error) {
+		if o.Unread {
+			return nil, llm.Unsupported("", "uploads cannot go to this provider: AWS wants a signature of the whole body")
+		}
 		path, query, _ := strings.Cut(o.Path, "?")
 		r := &http.Request{
 			Method: o.Method, Host: o.Host, Header: http.Header{},

@@ -1,6 +1,7 @@
 package credential
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/attache-gateway/attache/bench/mock"
 	"github.com/attache-gateway/attache/extproc/gateway"
+	"github.com/attache-gateway/attache/extproc/llm"
 )
 
 // alone hides what the machine that runs the test has of its own.
@@ -162,6 +164,16 @@ func TestSignature(t *testing.T) {
 				t.Errorf("%s: another body passes", o.Path)
 			}
 		}
+	}
+}
+
+// Who signs for a body that is not known would have the provider refuse it,
+// after all of it was sent.
+func TestUnreadIsNotSigned(t *testing.T) {
+	sign := AWS{Region: "eu-test-1"}.signer(aws.Credentials{AccessKeyID: "AK", SecretAccessKey: "s"}, time.Now)
+	var refusal *llm.Error
+	if hs, err := sign(&gateway.Outgoing{Method: "POST", Host: "h", Path: "/openai/v1/files", Unread: true}); !errors.As(err, &refusal) || refusal.Status != 400 {
+		t.Errorf("got %v, %v", hs, err)
 	}
 }
 

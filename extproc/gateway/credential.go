@@ -22,7 +22,8 @@ type Credential interface {
 
 	// Headers returns the headers of one attempt. After Ready has returned nil
 	// once they can always be made; those of a credential that has expired since
-	// are for the provider to refuse.
+	// are for the provider to refuse. Only for an attempt whose body is unread
+	// there may be none: then the error is one for the client.
 	Headers(a *Outgoing) ([]llm.Header, error)
 }
 
@@ -33,6 +34,7 @@ type Outgoing struct {
 	Path        string // escaped, with its query
 	ContentType string
 	Body        []byte
+	Unread      bool // the body goes from the client to the provider and is not known
 }
 
 // ready reports why the target's provider cannot be called now.
@@ -45,7 +47,7 @@ func (t *target) ready() error {
 
 // outgoing is what an attempt with the given headers sends.
 func (x *Exchange) outgoing(set []llm.Header, body []byte) *Outgoing {
-	o := &Outgoing{Method: x.head.Method, Body: body}
+	o := &Outgoing{Method: x.head.Method, Body: body, Unread: x.head.Unread}
 	for _, h := range set {
 		switch h.Name {
 		case ":authority":

@@ -13,6 +13,7 @@ import (
 type proof struct {
 	header string
 	err    error
+	refuse error // of Headers
 	signed *Outgoing
 }
 
@@ -20,7 +21,7 @@ func (p *proof) Names() []string { return []string{p.header} }
 func (p *proof) Ready() error    { return p.err }
 func (p *proof) Headers(o *Outgoing) ([]llm.Header, error) {
 	p.signed = o
-	return []llm.Header{{Name: p.header, Value: "proof"}}, nil
+	return []llm.Header{{Name: p.header, Value: "proof"}}, p.refuse
 }
 
 func TestWithoutCredential(t *testing.T) {

@@ -169,6 +169,9 @@ func TestForwardUnread(t *testing.T) {
 	if _, answer, _ := ask(t, h, "POST", chatPath, "--x", "content-type", multipart); answer == nil || answer.Status != 415 {
 		t.Errorf("a chat in a form: got %+v", answer)
 	}
+	if _, answer, f := ask(t, h, "POST", "/v1/files", "--x", "content-type", multipart, "content-encoding", "zstd"); answer != nil || slices.Contains(f.First.Remove, "content-encoding") {
+		t.Errorf("a compressed upload: got %+v, %+v", answer, f)
+	}
 	if _, answer, f := ask(t, h, "GET", "/v1/files", ""); answer != nil || len(f.Clusters) != 1 {
 		t.Errorf("a request without a body: got %+v, %+v", answer, f)
 	}
@@ -177,6 +180,45 @@ func TestForwardUnread(t *testing.T) {
 	}
 	if _, answer, _ := ask(t, h, "POST", "/v1/moderations", `{"input":"too long"}`); answer == nil || answer.Status != 413 {
 		t.Errorf("long JSON: got %+v", answer)
+	}
+}
+
+// A compressed request is refused by name, before anybody takes it for broken JSON.
+func TestCompressedRequest(t *testing.T) {
+	for _, path := range []string{chatPath, "/v1/messages", "/v1beta/models/m:generateContent", "/v1/moderations"} {
+		_, answer, _ := ask(t, forwarding(t, nil), "POST", path, "\x1f\x8b", "content-encoding", "GZIP")
+		if answer == nil || answer.Status != 415 || !strings.Contains(string(answer.Body), "content-encoding") {
+			t.Errorf("%s: got %+v", path, answer)
+		}
+	}
+	if _, answer, _ := ask(t, forwarding(t, nil), "POST", chatPath, chat("a/m", ""), "content-encoding", "identity"); answer != nil {
+		t.Errorf("identity: got %s", answer.Body)
+	}
+}
+
+// An upload that its provider's credential cannot go with is refused before
+// anything is sent. The response to another one names the provider and no model.
+func TestForwardUnsigned(t *testing.T) {
+	signing := &proof{header: "x-a"}
+	h := forwarding(t, func(o *Options) {
+		o.Providers[slices.IndexFunc(o.Providers, func(p Provider) bool { return p.Name == "a" })].Credential = signing
+	})
+	x, _, _ := ask(t, h, "POST", "/v1/files", "--x", "content-type", multipart)
+	if !signing.signed.Unread {
+		t.Error("the credential is not told that the body is unread")
+	}
+	if _, err := x.Respond(1, 200, nil, true); err != nil {
+		t.Fatal(err)
+	}
+	if hs := x.ownHeaders(); !sets(hs, "x-attache-provider") || sets(hs, "x-attache-model") {
+		t.Errorf("headers %v", hs)
+	}
+	signing.refuse = llm.Unsupported("", "no uploads")
+	if x, answer, _ := ask(t, h, "POST", "/v1/files", "--x", "content-type", multipart); answer == nil || answer.Status != 400 || x.record.Code != llm.CodeUnsupported {
+		t.Errorf("refused by the credential: got %+v", answer)
+	}
+	if ask(t, h, "GET", "/v1/files", ""); signing.signed.Unread {
+		t.Error("a request without a body is unread")
 	}
 }
 

@@ -65,8 +65,16 @@ func frontOf(h *Head) (front, *llm.Error) {
 		return front{dialect: speaks}, &llm.Error{Status: 404, Code: llm.CodeUnknownPath, Message: "no such path"}
 	case !slices.Contains(strings.Split(f.method, ", "), h.Method):
 		return f, &llm.Error{Status: 405, Code: llm.CodeUnknownPath, Message: "this path takes " + f.method}
+	case !h.Unread && h.encoded():
+		return f, &llm.Error{Status: 415, Code: llm.CodeInvalidRequest, Message: "compressed bodies are not read: send it without content-encoding"}
 	}
 	return f, nil
+}
+
+// encoded reports whether the body is compressed.
+func (h *Head) encoded() bool {
+	e := h.Get("content-encoding")
+	return e != "" && !strings.EqualFold(e, "identity")
 }
 
 // dialect returns the dialect of a path, by what it begins with or, for those

@@ -14,6 +14,7 @@ var forwarded = map[string]bool{
 	"accept-language":   true,
 	"anthropic-beta":    true,
 	"anthropic-version": true,
+	"content-encoding":  true, // of uploads: others are refused
 	"content-length":    true,
 	"content-type":      true,
 	"idempotency-key":   true,

@@ -389,9 +389,10 @@ func (x *Exchange) ownHeaders() []llm.Header {
 	r := &x.record
 	hs := []llm.Header{{Name: "x-attache-request-id", Value: x.ID}}
 	if r.Provider != "" {
-		hs = append(hs,
-			llm.Header{Name: "x-attache-provider", Value: r.Provider},
-			llm.Header{Name: "x-attache-model", Value: headerText(strings.TrimPrefix(r.Target, r.Provider+"/"))})
+		hs = append(hs, llm.Header{Name: "x-attache-provider", Value: r.Provider})
+		if model, ok := strings.CutPrefix(r.Target, r.Provider+"/"); ok {
+			hs = append(hs, llm.Header{Name: "x-attache-model", Value: headerText(model)})
+		}
 	}
 	if x.tried > 0 {
 		hs = append(hs, llm.Header{Name: "x-attache-attempts", Value: strconv.Itoa(x.tried)})
