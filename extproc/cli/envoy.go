@@ -45,7 +45,7 @@ func (p *Program) render(c *config.Config) ([]byte, error) {
 		Version: c.Envoy.Version, Address: c.Envoy.Address, Port: c.Envoy.Port, Admin: c.Envoy.Admin,
 		ExtProc: c.Listen.String(), MaxRequest: c.Envoy.MaxRequest,
 		Backoff:    render.Backoff{Base: c.Envoy.RetryBackoff, Max: 10 * c.Envoy.RetryBackoff},
-		StreamIdle: c.Envoy.StreamIdle,
+		StreamIdle: c.Envoy.StreamIdle, RequestTimeout: c.Envoy.RequestTimeout,
 	}
 	tls := false
 	for i := range c.Providers {

@@ -23,9 +23,6 @@ import (
 	"github.com/attache-gateway/attache/extproc/wasm"
 )
 
-// maxResponse bounds a unary response and one event of a stream, in bytes.
-const maxResponse = 64 << 20
-
 // freeTime bounds how long the guards of an old snapshot may take to end.
 const freeTime = 10 * time.Second
 
@@ -61,7 +58,7 @@ func snapshot(ctx context.Context, c *config.Config, log *slog.Logger, creds *cr
 		Forward:     gateway.Forwarding{Provider: c.Forward.Provider, Unguarded: c.Forward.Unguarded == config.Allow},
 		PassUsage:   c.UsageChunk == config.PassUsage,
 		MaxRequest:  c.Envoy.MaxRequest,
-		MaxResponse: maxResponse,
+		MaxResponse: int(c.Envoy.MaxResponse),
 		Now:         time.Now,
 		Free:        free,
 	}

@@ -68,18 +68,24 @@ func (a Address) String() string {
 
 // Envoy is what the rendered Envoy configuration depends on.
 type Envoy struct {
-	Address      string // IP that clients reach
-	Port         int
-	Admin        string // host:port
-	Version      string // V140 or V139
-	MaxRequest   int64  // bytes of a request's body
-	RetryBackoff time.Duration
-	StreamIdle   time.Duration // how long a stream may be silent
+	Address        string // IP that clients reach
+	Port           int
+	Admin          string        // host:port
+	Version        string        // V140 or V139
+	MaxRequest     int64         // bytes of a request's body
+	MaxResponse    int64         // bytes of a whole response, or of one event, that the gateway reads
+	RequestTimeout time.Duration // how long a client may take to send a request
+	RetryBackoff   time.Duration
+	StreamIdle     time.Duration // how long a stream may be silent
 }
 
 // maxRequest bounds Envoy.MaxRequest: a body has to fit one message of 64 MiB
 // between Envoy and the gateway, and Envoy's buffer.
 const maxRequest = 60 << 20
+
+// maxResponse bounds Envoy.MaxResponse: Envoy's buffer for what the gateway has
+// read is as long.
+const maxResponse = 64 << 20
 
 // The versions of Envoy for which configurations are rendered.
 const (
@@ -206,13 +212,15 @@ func Default() *Config {
 		Listen: Address{"unix", "run/attache.sock"},
 		Admin:  "127.0.0.1:9000",
 		Envoy: Envoy{
-			Address:      "127.0.0.1",
-			Port:         8080,
-			Admin:        "127.0.0.1:9901",
-			Version:      V140,
-			MaxRequest:   50 << 20,
-			RetryBackoff: 100 * time.Millisecond,
-			StreamIdle:   5 * time.Minute,
+			Address:        "127.0.0.1",
+			Port:           8080,
+			Admin:          "127.0.0.1:9901",
+			Version:        V140,
+			MaxRequest:     50 << 20,
+			MaxResponse:    maxResponse,
+			RequestTimeout: 30 * time.Minute,
+			RetryBackoff:   100 * time.Millisecond,
+			StreamIdle:     5 * time.Minute,
 		},
 		Attempts:   Attempts{Timeout: 10 * time.Minute},
 		Health:     gateway.DefaultBreaker(),

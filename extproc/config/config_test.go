@@ -47,7 +47,7 @@ func TestGood(t *testing.T) {
 	want := &Config{
 		Listen: Address{"tcp", "127.0.0.1:9002"},
 		Admin:  "[::1]:9000",
-		Envoy: Envoy{Address: "0.0.0.0", Port: 8081, Admin: "localhost:9901", Version: V139, MaxRequest: 1 << 20,
+		Envoy: Envoy{Address: "0.0.0.0", Port: 8081, Admin: "localhost:9901", Version: V139, MaxRequest: 1 << 20, MaxResponse: 8 << 20, RequestTimeout: time.Hour,
 			RetryBackoff: 25 * time.Millisecond, StreamIdle: 90 * time.Second},
 		Providers: []Provider{
 			{Name: "openai", Kind: "openai", URL: openAI.URL, Dialect: "openai", Auth: openAI.Auth,

@@ -45,13 +45,15 @@ func (r *reader) config(c *Config, v value) {
 
 func (r *reader) envoy(e *Envoy, v value) {
 	r.object(v, map[string]field{
-		"address":       parsed(r, &e.Address, parseIP),
-		"port":          r.integer(&e.Port, 1, math.MaxUint16),
-		"admin":         parsed(r, &e.Admin, parseHostPort),
-		"version":       r.choice(&e.Version, V140, V139),
-		"max_request":   r.size(&e.MaxRequest, 1<<10, maxRequest),
-		"retry_backoff": r.duration(&e.RetryBackoff, time.Millisecond, time.Minute),
-		"stream_idle":   r.duration(&e.StreamIdle, time.Second, time.Hour),
+		"address":         parsed(r, &e.Address, parseIP),
+		"port":            r.integer(&e.Port, 1, math.MaxUint16),
+		"admin":           parsed(r, &e.Admin, parseHostPort),
+		"version":         r.choice(&e.Version, V140, V139),
+		"max_request":     r.size(&e.MaxRequest, 1<<10, maxRequest),
+		"max_response":    r.size(&e.MaxResponse, 1<<10, maxResponse),
+		"request_timeout": r.duration(&e.RequestTimeout, time.Second, 24*time.Hour),
+		"retry_backoff":   r.duration(&e.RetryBackoff, time.Millisecond, time.Minute),
+		"stream_idle":     r.duration(&e.StreamIdle, time.Second, time.Hour),
 	})
 }
 

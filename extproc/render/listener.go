@@ -17,7 +17,6 @@ import (
 // Limits for a listener that anybody may reach, most of them from Envoy's guide to edge proxies.
 const (
 	headersTimeout   = 10 * time.Second // to receive the request headers
-	requestTimeout   = 5 * time.Minute  // to receive the whole request
 	clientStreams    = 100              // parallel HTTP/2 requests on one connection
 	connectionWindow = 1 << 20          // received and not yet passed on, of all requests on a connection
 	// responseBuffer is how much of a response may wait for a slow client before
@@ -56,7 +55,7 @@ func (b *builder) connections() *hcmv3.HttpConnectionManager {
 			InitialConnectionWindowSize: wrapperspb.UInt32(connectionWindow)},
 		ServerHeaderTransformation:   hcmv3.HttpConnectionManager_PASS_THROUGH,
 		StreamIdleTimeout:            durationpb.New(b.in.StreamIdle),
-		RequestTimeout:               durationpb.New(requestTimeout),
+		RequestTimeout:               durationpb.New(b.in.RequestTimeout),
 		RequestHeadersTimeout:        durationpb.New(headersTimeout),
 		UseRemoteAddress:             wrapperspb.Bool(true),
 		NormalizePath:                wrapperspb.Bool(true),

@@ -56,16 +56,17 @@ const (
 
 // Input is everything that decides the configuration.
 type Input struct {
-	Version    string        // Envoy140 or Envoy139
-	Address    string        // IP address the listener binds
-	Port       int           // 0: the kernel chooses
-	Admin      string        // host:port of Envoy's own admin page
-	ExtProc    string        // where the gateway's gRPC service listens: unix:PATH or host:port
-	MaxRequest int64         // longest request body in bytes; longer ones get 413
-	CABundle   string        // file of trusted certificates in PEM; needed when a cluster uses TLS
-	Backoff    Backoff       // between attempts
-	StreamIdle time.Duration // a stream without a byte for this long is reset
-	Clusters   []Cluster     // one per provider
+	Version        string        // Envoy140 or Envoy139
+	Address        string        // IP address the listener binds
+	Port           int           // 0: the kernel chooses
+	Admin          string        // host:port of Envoy's own admin page
+	ExtProc        string        // where the gateway's gRPC service listens: unix:PATH or host:port
+	MaxRequest     int64         // longest request body in bytes; longer ones get 413
+	CABundle       string        // file of trusted certificates in PEM; needed when a cluster uses TLS
+	Backoff        Backoff       // between attempts
+	RequestTimeout time.Duration // for a client to send a whole request
+	StreamIdle     time.Duration // a stream without a byte for this long is reset
+	Clusters       []Cluster     // one per provider
 }
 
 // Backoff is the exponential wait between two attempts; Envoy draws each wait at random below the current step.
@@ -118,8 +119,8 @@ func (in Input) check() error {
 	if in.Version != Envoy140 && in.Version != Envoy139 {
 		return fmt.Errorf("envoy version %q: want %s or %s", in.Version, Envoy140, Envoy139)
 	}
-	if in.MaxRequest <= 0 || in.StreamIdle <= 0 {
-		return errors.New("longest request body and idle time of streams must be limited") // 0 means no limit to Envoy
+	if in.MaxRequest <= 0 || in.StreamIdle <= 0 || in.RequestTimeout <= 0 {
+		return errors.New("longest request body, time to send it and idle time of streams must be limited") // 0 means no limit to Envoy
 	}
 	if len(in.Clusters) == 0 {
 		return errors.New("no clusters")

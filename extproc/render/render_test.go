@@ -25,8 +25,8 @@ func input(version string) render.Input {
 		ExtProc:    "unix:attache.sock",
 		MaxRequest: 8 << 20,
 		Backoff:    render.Backoff{Base: time.Millisecond, Max: 10 * time.Millisecond},
-		StreamIdle: time.Minute,
-		Clusters:   []render.Cluster{{Name: "a", Host: "127.0.0.1", Port: 1}, {Name: "b", Host: "b.internal", Port: 2}},
+		StreamIdle: time.Minute, RequestTimeout: time.Minute,
+		Clusters: []render.Cluster{{Name: "a", Host: "127.0.0.1", Port: 1}, {Name: "b", Host: "b.internal", Port: 2}},
 	}
 }
 
@@ -61,6 +61,7 @@ func TestRefusedInput(t *testing.T) {
 	for want, change := range map[string]func(*render.Input){
 		`render: envoy version "1.38": want 1.40 or 1.39`: func(in *render.Input) { in.Version = "1.38" },
 		`must be limited`:                              func(in *render.Input) { in.StreamIdle = 0 },
+		`time to send it`:                              func(in *render.Input) { in.RequestTimeout = 0 },
 		`time of streams must be limited`:              func(in *render.Input) { in.MaxRequest = 0 },
 		`render: no clusters`:                          func(in *render.Input) { in.Clusters = nil },
 		`render: cluster "a" twice`:                    func(in *render.Input) { in.Clusters[1].Name = "a" },
