@@ -27,7 +27,7 @@ func reference(version string) render.Input {
 		MaxRequest: 50 << 20,
 		CABundle:   "/etc/ssl/certs/ca-certificates.crt",
 		Backoff:    render.Backoff{Base: 25 * time.Millisecond, Max: 250 * time.Millisecond},
-		StreamIdle: 5 * time.Minute,
+		StreamIdle: 5 * time.Minute, RequestTimeout: 30 * time.Minute,
 		Clusters: []render.Cluster{
 			{Name: "openai", Host: "api.openai.com", Port: 443, TLS: true, Usage: true},
 			{Name: "anthropic", Host: "api.anthropic.com", Port: 443, TLS: true, Usage: true},
