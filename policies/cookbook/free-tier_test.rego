@@ -1,0 +1,35 @@
+package free_tier_test
+
+import rego.v2
+
+import data.attache.request
+
+plain := {
+	"caller": {"labels": {"tier": "free"}},
+	"request": {"op": "chat", "tools": {}, "images": 0, "audios": 0, "files": 0, "tokens": {"input": 2000}},
+}
+
+but(part) := object.union(plain, {"request": part})
+
+refused(doc) if {
+	some d in request.deny with input as doc
+	d.code == "upgrade_needed"
+}
+
+test_small_model_and_short_answers if {
+	{"chain": ["cheap"]} in request.route with input as plain
+	{"path": "/max_tokens", "max": 256} in request.modify with input as plain
+	not refused(plain)
+}
+
+test_extras if {
+	refused(but({"tools": {"search": true}}))
+	refused(but({"images": 1}))
+	refused(but({"audios": 1}))
+	refused(but({"files": 1}))
+	refused(but({"tokens": {"input": 2001}}))
+}
+
+test_paying_callers if {
+	not refused(object.union(but({"images": 1}), {"caller": {"labels": {"tier": "gold"}}}))
+}

@@ -1,0 +1,112 @@
+package policies_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"github.com/attache-gateway/attache/extproc/rego"
+)
+
+// closed are the policies that need default: deny.
+var closed = map[string]bool{"closed-by-default": true}
+
+// cookbook returns the policies of the cookbook with their tests, by name.
+func cookbook(t *testing.T) map[string]fstest.MapFS {
+	t.Helper()
+	files, err := filepath.Glob("cookbook/*.rego")
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := map[string]fstest.MapFS{}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		base := filepath.Base(file)
+		name := strings.TrimSuffix(strings.TrimSuffix(base, ".rego"), "_test")
+		if all[name] == nil {
+			all[name] = fstest.MapFS{}
+		}
+		all[name][base] = &fstest.MapFile{Data: text}
+	}
+	return all
+}
+
+func load(t *testing.T, files fstest.MapFS, coverage int, fallback string) *rego.Policy {
+	t.Helper()
+	p, err := rego.Load(t.Context(), rego.Options{
+		FS: files, Default: fallback, Deadline: time.Second, Guards: []string{"pii"}, Coverage: coverage,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// TestCookbook loads each policy as a gateway does, alone: all of it is run by
+// its own tests, and nothing in it is doubtful.
+func TestCookbook(t *testing.T) {
+	index, err := os.ReadFile("cookbook/README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := cookbook(t)
+	if len(all) < 22 {
+		t.Errorf("only %d policies", len(all))
+	}
+	for name, files := range all {
+		t.Run(name, func(t *testing.T) {
+			rules, tests := files[name+".rego"], files[name+"_test.rego"]
+			if rules == nil || tests == nil {
+				t.Fatal("want rules and tests")
+			}
+			fallback := rego.Allow
+			if closed[name] {
+				fallback = rego.Deny
+			}
+			for _, w := range load(t, files, 100, fallback).Warnings() {
+				if !strings.Contains(w, "can be indexed") { // which few rules about one request can help
+					t.Error(w)
+				}
+			}
+			if head, _, ok := strings.Cut(string(rules.Data), "\npackage "); !ok || !strings.Contains(head, "\n#\n# Use it ") {
+				t.Error("the file does not begin with what it does and when to use it")
+			}
+			if row := fmt.Sprintf("\n| [`%s`](%[1]s.rego) |", name); !strings.Contains(string(index), row) {
+				t.Errorf("README.md has no row %s", row)
+			}
+		})
+	}
+}
+
+// TestCookbookTogether: any of the policies can lie in one folder.
+func TestCookbookTogether(t *testing.T) {
+	verb := regexp.MustCompile(`^(allow|deny|route|modify|header|guard|limit|cache|log|label)$`)
+	names := regexp.MustCompile(`(?m)^([a-z_]+)(?:\(| )`)
+	at := map[string]string{"package": "", "import": "", "route": ""}
+	together := fstest.MapFS{}
+	for name, files := range cookbook(t) {
+		for base, file := range files {
+			if !closed[name] {
+				together[base] = file
+			}
+		}
+		for _, m := range names.FindAllStringSubmatch(string(files[name+".rego"].Data), -1) {
+			switch other, ok := at[m[1]]; {
+			case verb.MatchString(m[1]), m[1] == "package", m[1] == "import":
+			case ok && other != name:
+				t.Errorf("%s and %s both define %s", other, name, m[1])
+			default:
+				at[m[1]] = name
+			}
+		}
+	}
+	load(t, together, 0, rego.Allow)
+}
