@@ -22,7 +22,7 @@ var layers = [][]string{
 	{"llm"},
 	{"dialect", "provider", "tokens"},
 	{"gateway"},
-	{"rego", "wasm", "ledger", "auth", "credential", "stream"},
+	{"rego", "wasm", "ledger", "auth", "credential", "telemetry", "stream"},
 	{"render", "config"},
 	{"cli"},
 	{""}, // main
@@ -42,7 +42,8 @@ var owners = map[string][]string{
 	"github.com/envoyproxy/":          {"extproc/stream", "extproc/render", "extproc/envoytest", "bench/floor"},
 	"github.com/cncf/xds/":            {"extproc/render"},
 	"google.golang.org/grpc":          {"extproc/stream", "extproc/cli", "extproc/envoytest", "bench/floor"},
-	"google.golang.org/protobuf":      {"extproc/stream", "extproc/render", "extproc/envoytest", "bench/floor"},
+	"google.golang.org/protobuf":      {"extproc/stream", "extproc/render", "extproc/telemetry", "extproc/envoytest", "bench/floor"},
+	"go.opentelemetry.io/":            {"extproc/telemetry"},
 	"github.com/open-policy-agent/":   {"extproc/rego"},
 	"github.com/tetratelabs/wazero":   {"extproc/wasm"},
 	"github.com/aws/aws-sdk-go-v2/":   {"extproc/credential"},
