@@ -21,7 +21,7 @@ type Crossings map[string]Crossing
 
 // CheckExtra refuses, warns of or hands to copy all members of a request that
 // have no canonical field. own says by client's dialect where the target knows
-// better than the common table; copy may be nil if it copies nothing.
+// better than the table of members; copy may be nil if it copies nothing.
 func (n *Notes) CheckExtra(own map[string]Crossings, copy func(as string, value []byte)) error {
 	r := n.Request
 	for _, m := range r.Extra {
@@ -49,7 +49,7 @@ func (n *Notes) named(reason string) string { return strings.ReplaceAll(reason, 
 // warning is enough shares that.
 func crossingOf(own map[string]Crossings, client, path string) (Crossing, bool) {
 	for at := path; at != ""; at = parent(at) {
-		for _, table := range []Crossings{own[client], common[client]} {
+		for _, table := range []Crossings{own[client], members[client]} {
 			if c, ok := table[at]; ok && (at == path || !c.Refuse && c.As == "") {
 				return c, true
 			}

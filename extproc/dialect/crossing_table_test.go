@@ -21,7 +21,7 @@ func checkOne(client, path, value string, own map[string]Crossings) (warnings []
 // Every member without a canonical field is refused or warned about by the name
 // that the client gave it, unless its value asks for nothing.
 func TestCommonCrossings(t *testing.T) {
-	for client, table := range common {
+	for client, table := range members {
 		for path, c := range table {
 			warnings, _, err := checkOne(client, path, `{"x":1}`, nil)
 			var e *llm.Error

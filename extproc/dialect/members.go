@@ -2,10 +2,10 @@ package dialect
 
 import "github.com/attache-gateway/attache/extproc/llm"
 
-// common says what becomes of the members of each dialect in any other. What
+// members says what becomes of the members of each dialect in any other. What
 // changes the meaning of an answer, or where it is made, is refused; what tunes,
 // labels or stores it is left out with a warning.
-var common = map[string]Crossings{
+var members = map[string]Crossings{
 	llm.OpenAI: {
 		"audio":                              {Refuse: true, Reason: "the target writes no sound"},
 		"modalities":                         {Refuse: true, Reason: "the target is asked for text only", Idle: `["text"]`},
