@@ -27,8 +27,8 @@ func (d *Decided) Denied() bool {
 // keep notes a decision for the rules about the response and for the log of
 // decisions, where there are any.
 func (x *Exchange) keep(f *Facts, d Decision, err error, took time.Duration) {
-	if x.gw.decisions == nil && !x.gw.policy.Reviews() {
+	if x.gw.decisions == nil && !x.policy.Reviews() {
 		return
 	}
-	x.decided = &Decided{Policy: x.gw.policy, Facts: f, Decision: d, Err: err, Took: took, Trace: x.head.Get("traceparent"), Record: &x.record}
+	x.decided = &Decided{Policy: x.policy, Facts: f, Decision: d, Err: err, Took: took, Trace: x.head.Get("traceparent"), Record: &x.record}
 }

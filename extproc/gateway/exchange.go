@@ -26,6 +26,8 @@ type Exchange struct {
 	wire   dialect.Dialect // of the client
 	head   *Head
 	caller Caller
+	policy Policy // that decides
+	shadow Shadow // nil: none looks on
 	record Record
 
 	mu       sync.Mutex
@@ -56,15 +58,18 @@ func (g *Gateway) open(h *Head) (*Exchange, *llm.Answer) {
 		User:       clip(h.first("x-attache-user", "helicone-user-id")),
 		Session:    clip(h.first("x-attache-session", "helicone-session-id")),
 		Properties: h.properties(),
-		Revision:   g.policy.Revision(),
 	}
+	rules := g.rules.Load()
+	x.policy = rules.Policy
 	if err == nil && h.Unread && f.op != llm.OpForward {
 		err = &llm.Error{Status: 415, Code: llm.CodeInvalidRequest, Message: "the content type must be application/json"}
 	}
 	if err == nil {
 		x.caller, err = g.auth.Authenticate(h.key(), x.record.Start)
 		x.record.Caller = x.caller
+		rules.assign(x)
 	}
+	x.record.Revision = x.policy.Revision()
 	if n, perr := strconv.ParseInt(h.Get("content-length"), 10, 64); err == nil && perr == nil && g.tooLarge(n) && !h.Unread {
 		err = errTooLarge()
 	}

@@ -27,6 +27,8 @@ type Options struct {
 
 	Auth       Authenticator
 	Policy     Policy
+	Canary     *Canary       // nil: none
+	Shadow     Shadow        // nil: none
 	PolicyTime time.Duration // deadline of one decision
 	Health     *Health       // outlives the snapshot; nil: a new one
 	Breaker    Breaker       // the zero value: DefaultBreaker
@@ -70,7 +72,7 @@ type Gateway struct {
 	credentials []string // the headers that can carry a credential of any provider
 
 	auth       Authenticator
-	policy     Policy
+	rules      rules
 	policyTime time.Duration
 	health     *Health
 	breaker    Breaker
@@ -102,7 +104,7 @@ func New(o Options) (*Gateway, error) {
 		providers: map[string]*Provider{},
 		models:    map[string]*model{},
 		defaults:  o.Defaults,
-		auth:      o.Auth, policy: o.Policy, policyTime: o.PolicyTime, health: o.Health, breaker: o.Breaker, shares: newShareout(), guards: o.Guards, sinks: o.Sinks, decisions: o.Decisions,
+		auth:      o.Auth, policyTime: o.PolicyTime, health: o.Health, breaker: o.Breaker, shares: newShareout(), guards: o.Guards, sinks: o.Sinks, decisions: o.Decisions,
 		forward: o.Forward, passUsage: o.PassUsage, maxRequest: o.MaxRequest, maxResponse: o.MaxResponse, now: o.Now,
 		free: o.Free,
 	}
@@ -113,6 +115,7 @@ func New(o Options) (*Gateway, error) {
 		g.breaker = DefaultBreaker()
 	}
 	g.users.Store(1)
+	g.rules.Store(&Rules{o.Policy, o.Canary, o.Shadow})
 	tokens.O200K() // loads, so that no request waits for it
 	sides := map[string]dialect.ProviderSide{}
 	for _, d := range o.Dialects {

@@ -31,15 +31,23 @@ func (x *Exchange) inspect(r *llm.Request, t *target) *llm.Answer {
 	if x.checks != nil {
 		return nil
 	}
-	if r.Op == llm.OpEmbeddings && len(r.Inputs) == 0 {
-		return x.refuse(llm.Unsupported("input", "must be text: guards cannot read tokens"))
-	}
-	if x.head.Unread && !x.gw.forward.Unguarded {
-		return x.refuse(llm.Unsupported("", "the body must be JSON: guards cannot read others"))
+	if err := x.unreadable(r); err != nil {
+		return x.refuse(err)
 	}
 	in := newInspection(r)
 	in.text.RequestID, in.text.Model, in.text.Tenant = x.ID, t.model, tenant(&x.caller)
 	x.checks = &checks{in, map[string]check{}}
+	return nil
+}
+
+// unreadable says why guards cannot read a request, nil: they can.
+func (x *Exchange) unreadable(r *llm.Request) *llm.Error {
+	switch {
+	case r.Op == llm.OpEmbeddings && len(r.Inputs) == 0:
+		return llm.Unsupported("input", "must be text: guards cannot read tokens")
+	case x.head.Unread && !x.gw.forward.Unguarded:
+		return llm.Unsupported("", "the body must be JSON: guards cannot read others")
+	}
 	return nil
 }
 

@@ -16,19 +16,21 @@ func (x *Exchange) facts(r *llm.Request, targets []*target) *Facts {
 	if x.checks != nil {
 		f.Guards = x.checks.verdicts()
 	}
-	if x.gw.policy.Reads("request.headers") {
+	if x.reads("request.headers") {
 		f.Headers = x.headersFor()
 	}
-	if x.gw.policy.Reads("request.tokens") {
-		r.InputEstimate = inputTokens(r, false)
-		f.InputTokens = r.InputEstimate
+	if x.reads("request.tokens") {
+		f.InputTokens = inputTokens(r, false)
+	}
+	if x.policy.Reads("request.tokens") { // a shadow changes nothing
+		r.InputEstimate = f.InputTokens
 	}
 	for _, t := range r.Tools {
 		f.Tools = append(f.Tools, t.Name)
 	}
 	m := mediaOf(r)
 	f.Images, f.Audios, f.Files = m.images, m.audios, m.files
-	if x.gw.policy.Reads("candidates") {
+	if x.reads("candidates") {
 		f.Candidates = x.gw.candidates(targets)
 	}
 	return f

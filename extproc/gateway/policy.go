@@ -21,12 +21,15 @@ func (x *Exchange) consult(ctx context.Context, r *llm.Request, targets []*targe
 	ctx, cancel := x.gw.policyContext(ctx)
 	defer cancel()
 	begun := x.gw.now()
-	d, err := x.gw.policy.Decide(ctx, f)
+	d, err := x.policy.Decide(ctx, f)
 	took := x.gw.now().Sub(begun)
 	if err == nil {
 		err = x.gw.foreign(d.Headers)
 	}
 	x.keep(f, d, err, took)
+	if x.shadow != nil {
+		x.shadow.Compare(x.ID, f, &d, err)
+	}
 	if err != nil {
 		return nil, x.fail(llm.CodePolicyError, fmt.Errorf("policy: %w", err))
 	}
@@ -62,14 +65,14 @@ func (g *Gateway) foreign(changes []HeaderChange) error {
 // review asks the policy about an exchange that has ended, off the client's
 // path. A policy that fails leaves the record as it is, with a word about it.
 func (x *Exchange) review() {
-	if x.decided == nil || !x.gw.policy.Reviews() {
+	if x.decided == nil || !x.policy.Reviews() {
 		return
 	}
 	ctx, cancel := x.gw.policyContext(context.Background())
 	defer cancel()
 	r := &x.record
 	x.decided.Facts.Record = r
-	v, err := x.gw.policy.Review(ctx, x.decided.Facts)
+	v, err := x.policy.Review(ctx, x.decided.Facts)
 	if err != nil {
 		r.Detail = strings.TrimPrefix(r.Detail+"; policy: after the response: "+err.Error(), "; ")
 		return
@@ -126,16 +129,21 @@ func (d *Decision) changed(response bool, set []llm.Header, remove []string) ([]
 }
 
 // sense asks the guards whose findings the policy reads. What they say is done
-// after the policy.
+// after the policy. A guard that is asked for the shadow alone refuses nothing.
 func (x *Exchange) sense(ctx context.Context, r *llm.Request, t *target) *llm.Answer {
 	for _, g := range x.gw.guards {
-		if !x.gw.policy.Reads("guards." + g.Name()) {
+		decides := x.policy.Reads("guards." + g.Name())
+		if !decides && !x.reads("guards."+g.Name()) {
+			continue
+		}
+		if !decides && x.unreadable(r) != nil {
+			x.shadow = nil
 			continue
 		}
 		if refusal := x.inspect(r, t); refusal != nil {
 			return refusal
 		}
-		if _, err := x.check(ctx, g); err != nil && !g.AllowOnError {
+		if _, err := x.check(ctx, g); err != nil && decides && !g.AllowOnError {
 			return x.broke(g.Name(), err)
 		}
 	}

@@ -61,4 +61,4 @@ func (h *Holder) Close() { h.current.Load().Close() }
 func (g *Gateway) Close() { g.release() }
 
 // Revision names the policy in force.
-func (g *Gateway) Revision() string { return g.policy.Revision() }
+func (g *Gateway) Revision() string { return g.rules.Load().Policy.Revision() }
