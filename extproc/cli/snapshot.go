@@ -102,11 +102,20 @@ func providerOf(p *config.Provider, envoy string, creds *credential.Set) (gatewa
 		Host:    u.Host, BasePath: u.Path,
 		Credential:  proof,
 		Models:      p.Models,
+		Known:       known(p),
 		Tags:        p.Tags,
 		Rules:       p.Rules,
 		Price:       func(model string) (provider.Price, bool) { return priceOf(p, model) },
 		NativeUsage: p.Native && envoy == config.V140,
 	}, nil
+}
+
+// known returns names of the models of a vendor's own server.
+func known(p *config.Provider) []string {
+	if !provider.Own(p.Kind, p.URL) {
+		return nil
+	}
+	return provider.Known(p.Kind)
 }
 
 // priceOf returns what the user says a model costs, or else what its vendor

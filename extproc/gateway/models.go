@@ -13,10 +13,10 @@ import (
 )
 
 // listModels answers GET /v1/models and /v1/models/ID in the client's format:
-// the names under models, then the providers' own that have no pattern in them.
-// The list is one page, however many a client asks for.
+// the names under models, then the providers' own, as provider/model. The list is
+// one page, however many a client asks for. An ID may be any name that a request
+// can have, listed or not.
 func (x *Exchange) listModels() *llm.Answer {
-	models := x.listed()
 	whole, _ := x.head.path()
 	_, id, one := strings.Cut(strings.TrimSuffix(whole, "/"), "/models/")
 	var body []byte
@@ -24,13 +24,13 @@ func (x *Exchange) listModels() *llm.Answer {
 		if name, err := url.PathUnescape(id); err == nil { // SDKs escape the slash in provider/model
 			id = name
 		}
-		i := slices.IndexFunc(models, func(m offer) bool { return m.name == id })
-		if i < 0 {
+		m, ok := x.offered(id)
+		if !ok {
 			return x.refuse(&llm.Error{Status: 404, Code: llm.CodeModelNotFound, Message: "no such model"})
 		}
-		body = models[i].append(nil, x.front.dialect)
+		body = m.append(nil, x.front.dialect)
 	} else {
-		body = modelList(models, x.front.dialect)
+		body = modelList(x.listed(), x.front.dialect)
 	}
 	x.record.Status = 200
 	return &llm.Answer{Status: 200, Type: "application/json", Header: x.ownHeaders(), Body: body}
@@ -55,13 +55,40 @@ func (x *Exchange) listed() (offers []offer) {
 		add(name, "attache", x.gw.models[name].targets)
 	}
 	for _, p := range x.gw.ordered {
-		for _, m := range p.Models {
-			if !strings.ContainsAny(m, `*?[\`) {
-				add(path.Join(p.Name, m), p.Name, []*target{x.gw.target(p, m)})
-			}
+		for _, m := range p.names() {
+			add(path.Join(p.Name, m), p.Name, []*target{x.gw.target(p, m)})
 		}
 	}
 	return offers
+}
+
+// offered returns the model of a name, if there is one that the caller may use.
+func (x *Exchange) offered(name string) (offer, bool) {
+	targets, _, err := x.gw.resolve(name)
+	if err != nil || x.mayUse(name, targets) != nil {
+		return offer{}, false
+	}
+	owner := targets[0].Name
+	if x.gw.models[name] != nil {
+		owner = "attache"
+	}
+	return newOffer(name, owner, targets), true
+}
+
+// names are the models of the provider that can be named: those of Models that
+// are no patterns, and what is known of the others.
+func (p *Provider) names() (names []string) {
+	for _, m := range p.Models {
+		if !strings.ContainsAny(m, `*?[\`) {
+			names = append(names, m)
+		}
+	}
+	for _, m := range p.Known {
+		if !slices.Contains(names, m) && p.has(m) {
+			names = append(names, m)
+		}
+	}
+	return names
 }
 
 func newOffer(name, owner string, targets []*target) offer {

@@ -9,14 +9,19 @@ import (
 )
 
 func TestModelsByName(t *testing.T) {
-	h := newGateway(t, func(o *Options) { o.Providers[0].Models = []string{"gpt-*", "org/m"} })
+	h := newGateway(t, func(o *Options) {
+		o.Providers[0].Models = []string{"gpt-*", "org/m"}
+		o.Providers[0].Known = []string{"gpt-5", "o3", "org/m"} // of which one is served and no other's
+	})
 	for path, want := range map[string]string{
-		"/v1/models":                 `"id":"a/org/m"`,
+		"/v1/models":                 `{"object":"model","id":"a/org/m","created":0,"owned_by":"a"},{"object":"model","id":"a/gpt-5","created":0,"owned_by":"a"},{"object":"model","id":"b/both"`,
 		"/v1/models/smart":           `"id":"smart"`,
 		"/v1/models/a/org/m":         `"id":"a/org/m"`,
 		"/models/a%2Forg%2Fm?x=1":    `"id":"a/org/m"`,
 		"/v1/models/a%2":             "model_not_found",
-		"/v1/models/gpt-4o":          "model_not_found",
+		"/v1/models/gpt-4o":          `"id":"gpt-4o"`, // a pattern's, listed or not
+		"/v1/models/b/claude-9":      `"owned_by":"b"`,
+		"/v1/models/gemini-pro":      "model_not_found",
 		"/v1/models/smart%2Fnothing": "model_not_found",
 	} {
 		x, answer := h.Open(&Head{Method: "GET", Path: path, Headers: []llm.Header{{Name: ":method", Value: "GET"}}})

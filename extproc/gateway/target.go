@@ -23,6 +23,7 @@ type Provider struct {
 	BasePath    string          // before the dialect's paths, as /v1; empty or with a leading slash
 	Credential  Credential      // nil: the server asks for none
 	Models      []string        // patterns of the bare model names that it serves
+	Known       []string        // names of models that it has, for lists; of them those that fit Models
 	Tags        map[string]string
 	Rules       func(model string) llm.Rules
 	Price       func(model string) (provider.Price, bool) // false: not known
@@ -124,11 +125,16 @@ func (g *Gateway) search(name string) (found []*target) {
 		return []*target{g.target(g.named(name[i+1:]), name[:i])}
 	}
 	for _, p := range g.ordered {
-		if len(found) < maxTargets && slices.ContainsFunc(p.Models, func(pattern string) bool { return matches(pattern, name) }) {
+		if len(found) < maxTargets && p.has(name) {
 			found = append(found, g.target(p, name))
 		}
 	}
 	return found
+}
+
+// has reports whether the provider serves a bare model name.
+func (p *Provider) has(name string) bool {
+	return slices.ContainsFunc(p.Models, func(pattern string) bool { return matches(pattern, name) })
 }
 
 // A finding keeps the targets of the names that clients ask for, because it takes
