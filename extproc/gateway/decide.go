@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/attache-gateway/attache/extproc/llm"
@@ -42,6 +43,9 @@ func (x *Exchange) Decide(ctx context.Context, body []byte) (*llm.Answer, *Forwa
 		x.record.User = clip(r.User)
 	}
 	targets, settings, refusal := x.candidates(ctx, r)
+	if x.why != nil && x.why.only && x.why.asked {
+		return x.explained(r, targets, settings), nil
+	}
 	if refusal != nil {
 		return refusal, nil
 	}
@@ -78,7 +82,7 @@ func (x *Exchange) candidates(ctx context.Context, r *llm.Request) ([]*target, S
 		return nil, settings, x.fail(llm.CodePolicyError, fmt.Errorf("gateway: the policy's split: %s", err.Message))
 	}
 	settings = d.limit(settings)
-	if targets = d.filter(targets); len(targets) == 0 {
+	if targets = x.filter(targets, d); len(targets) == 0 {
 		return nil, settings, x.refuse(&llm.Error{Status: 503, Code: llm.CodeNoTarget, Message: "the policy leaves no target for this request"})
 	}
 	if err := apply(d.Modify, r, x.wire); err != nil {
@@ -136,22 +140,31 @@ func (d *Decision) limit(s Settings) Settings {
 }
 
 // filter returns the targets for which all that the policy requires holds.
-func (d *Decision) filter(targets []*target) (kept []*target) {
-next:
+func (x *Exchange) filter(targets []*target, d *Decision) (kept []*target) {
 	for _, t := range targets {
-		for _, c := range d.Require {
-			if !t.has(c) {
-				continue next
-			}
+		if c, why := d.bars(t); c == nil {
+			kept = append(kept, t)
+		} else if x.why != nil {
+			x.why.leave(t, fmt.Sprintf("%s %s %s", why, c.Name, strings.Join(c.Values, " or ")))
 		}
-		for _, c := range d.Exclude {
-			if t.has(c) {
-				continue next
-			}
-		}
-		kept = append(kept, t)
 	}
 	return kept
+}
+
+// bars returns the condition for which a target may not be used, nil if it may,
+// and what the policy wants of it.
+func (d *Decision) bars(t *target) (c *Condition, why string) {
+	for i := range d.Require {
+		if !t.has(d.Require[i]) {
+			return &d.Require[i], "the policy requires"
+		}
+	}
+	for i := range d.Exclude {
+		if t.has(d.Exclude[i]) {
+			return &d.Exclude[i], "the policy excludes"
+		}
+	}
+	return nil, ""
 }
 
 // join adds the targets of a split that are not there yet.

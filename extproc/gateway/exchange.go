@@ -35,8 +35,8 @@ type Exchange struct {
 	plan     *plan
 	attempts []Attempt
 	try      try
-	probe    *target // half open, and ours to probe
-	explain  bool    // somebody wants to know why
+	probe    *target      // half open, and ours to probe
+	why      *Explanation // nil: nobody wants to know
 
 	tried         int // attempts until the response began
 	resp          *response
@@ -70,6 +70,9 @@ func (g *Gateway) open(h *Head) (*Exchange, *llm.Answer) {
 		rules.assign(x)
 	}
 	x.record.Revision = x.policy.Revision()
+	if err == nil {
+		err = x.askedWhy()
+	}
 	if n, perr := strconv.ParseInt(h.Get("content-length"), 10, 64); err == nil && perr == nil && g.tooLarge(n) && !h.Unread {
 		err = errTooLarge()
 	}

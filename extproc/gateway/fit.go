@@ -23,7 +23,7 @@ func (x *Exchange) takers(r *llm.Request, targets []*target) ([]*target, *llm.Er
 			continue
 		}
 		refused = kind
-		x.warn(fmt.Sprintf("target %s left out: it takes no %s", t, kind))
+		x.leaveOut(t, "it takes no "+kind)
 	}
 	if len(kept) == 0 {
 		return nil, llm.Unsupported("messages", "no target of this model takes %s", refused)

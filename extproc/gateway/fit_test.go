@@ -120,26 +120,3 @@ func TestCandidateFacts(t *testing.T) {
 		t.Errorf("got  %+v\nwant %+v", seen, want)
 	}
 }
-
-// Who asks why gets the order with its reasons.
-func TestExplain(t *testing.T) {
-	h := newGateway(t, func(o *Options) {
-		o.Policy = policyFunc(func(*Facts) (Decision, error) {
-			return Decision{Pick: PickCheapest, Prefer: []Preference{{"region=eu", 2}}}, nil
-		})
-	})
-	x, _ := h.Open(&Head{Method: "POST", Path: chatPath})
-	x.explain = true
-	if answer, _ := x.Decide(t.Context(), []byte(chat("smart", `,"max_tokens":100`))); answer != nil {
-		t.Fatalf("answered %s", answer.Body)
-	}
-	x.Close(false)
-	r := x.record.Ranking
-	if len(r) != 2 || r[0].Target != "b/claude" || r[0].Prefer != 2000 || r[1].Target != "a/gpt-4o" || r[1].Prefer != 0 || r[1].Pick >= 0 || r[0].State != "closed" {
-		t.Errorf("got %+v", r)
-	}
-	y, _, _ := decide(t, h, chatPath, chat("smart", ""))
-	if y.Close(false); y.record.Ranking != nil {
-		t.Error("nobody asked")
-	}
-}

@@ -35,6 +35,7 @@ type Options struct {
 	Guards     []InputGuard  // in order
 	Sinks      []Sink
 	Decisions  DecisionSink // nil: nobody wants to know
+	Explaining Explaining   // who may ask why
 
 	Forward     Forwarding
 	PassUsage   bool  // leave the usage chunk in streams whose client did not ask for it
@@ -80,6 +81,7 @@ type Gateway struct {
 	guards     []InputGuard
 	sinks      []Sink
 	decisions  DecisionSink
+	explaining Explaining
 
 	forward     Forwarding
 	passUsage   bool
@@ -104,7 +106,7 @@ func New(o Options) (*Gateway, error) {
 		providers: map[string]*Provider{},
 		models:    map[string]*model{},
 		defaults:  o.Defaults,
-		auth:      o.Auth, policyTime: o.PolicyTime, health: o.Health, breaker: o.Breaker, shares: newShareout(), guards: o.Guards, sinks: o.Sinks, decisions: o.Decisions,
+		auth:      o.Auth, policyTime: o.PolicyTime, health: o.Health, breaker: o.Breaker, shares: newShareout(), guards: o.Guards, sinks: o.Sinks, decisions: o.Decisions, explaining: o.Explaining,
 		forward: o.Forward, passUsage: o.PassUsage, maxRequest: o.MaxRequest, maxResponse: o.MaxResponse, now: o.Now,
 		free: o.Free,
 	}

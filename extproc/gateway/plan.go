@@ -84,13 +84,13 @@ func (x *Exchange) steps(r *llm.Request, targets []*target, s Settings) (steps [
 		}
 		if t.ready() != nil {
 			unready = append(unready, t)
-			x.warn(fmt.Sprintf("target %s left out: no valid credential", t))
+			x.leaveOut(t, "no valid credential")
 			continue
 		}
 		wire, err := x.ready(r, t, i)
 		if err != nil {
 			broken = err
-			x.warn(fmt.Sprintf("target %s left out: %s", t, clientMessage(err)))
+			x.leaveOut(t, clientMessage(err))
 			continue
 		}
 		for range min(s.Retries+1, maxAttempts-len(steps)) {

@@ -18,6 +18,7 @@ func (x *Exchange) consult(ctx context.Context, r *llm.Request, targets []*targe
 		return nil, refusal
 	}
 	f := x.facts(r, targets)
+	x.reason(ctx, f)
 	ctx, cancel := x.gw.policyContext(ctx)
 	defer cancel()
 	begun := x.gw.now()

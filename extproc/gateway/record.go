@@ -28,7 +28,6 @@ type Record struct {
 	Target   string // provider/model that answered; empty: the gateway did
 	Provider string
 	Attempts []Attempt
-	Ranking  []Ranked // the targets, best first; nil: nobody asked
 
 	Status    int    // as the client saw it; 0: it got none, or one of Envoy's
 	Code      string // of the error; empty: none

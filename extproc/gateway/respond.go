@@ -403,6 +403,9 @@ func (x *Exchange) ownHeaders() []llm.Header {
 	if len(r.Warnings) > 0 {
 		hs = append(hs, llm.Header{Name: "x-attache-warnings", Value: headerText(strings.Join(r.Warnings, "; "))})
 	}
+	if x.why != nil {
+		hs = append(hs, llm.Header{Name: explainHeader, Value: x.explanation().header(maxExplained)})
+	}
 	hs, _ = x.decision.changed(true, hs, nil)
 	return hs
 }

@@ -2,14 +2,15 @@ package gateway
 
 import "github.com/attache-gateway/attache/extproc/llm"
 
-// A Ranked is a target with what put it into its place.
+// A Ranked is a target with what put it into its place: what comes first in the
+// struct goes before what comes later. Of scores the highest goes first.
 type Ranked struct {
-	Target string // provider/model
-	State  string // of its breaker
-	Small  bool   // its context is too small for the request
-	Share  float64
-	Prefer int64
-	Pick   float64
+	Target string `json:"target"`          // provider/model
+	State  string `json:"state"`           // of its breaker
+	Small  bool   `json:"small,omitempty"` // its context is too small for the request
+	Share  score  `json:"share,omitempty"` // of the policy's split
+	Prefer int64  `json:"prefer"`          // of the policy's preferences
+	Pick   score  `json:"pick"`            // of how the model's targets are picked
 }
 
 // Expected of a request that does not limit its output, in tokens, and of text
@@ -30,7 +31,7 @@ func (x *Exchange) route(r *llm.Request, targets []*target, d *Decision) ([]*tar
 	if err != nil {
 		return nil, err
 	}
-	if len(targets) == 1 && !x.explain {
+	if len(targets) == 1 && x.why == nil {
 		return targets, nil
 	}
 	w := wish{
@@ -47,8 +48,8 @@ func (x *Exchange) route(r *llm.Request, targets []*target, d *Decision) ([]*tar
 	var order ranking
 	x.gw.rank(&order, &w, targets, small, x.gw.now())
 	x.claim(&order)
-	if x.explain {
-		x.record.Ranking = order.explain()
+	if x.why != nil {
+		x.why.Targets = order.explain()
 	}
 	for i := range targets {
 		targets[i] = order.at(i).target
@@ -80,7 +81,7 @@ func (r *ranking) explain() []Ranked {
 		s := r.at(i)
 		all[i] = Ranked{
 			Target: s.String(), State: s.state.String(), Small: s.class == tooSmall,
-			Share: s.share, Prefer: s.prefer, Pick: s.pick,
+			Share: score(max(s.share, 0)), Prefer: s.prefer, Pick: score(s.pick),
 		}
 	}
 	return all

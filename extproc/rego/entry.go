@@ -33,9 +33,8 @@ type entry struct {
 // packages are the entry points' packages.
 var packages = map[int]string{onRequest: "attache.request", onResponse: "attache.response", onAdmin: "attache.admin"}
 
-// evaluate returns the set of effects. A panic in a builtin is an error. The
-// tracer may be nil.
-func (e *entry) evaluate(ctx context.Context, in ast.Value, limit time.Duration, tracer topdown.QueryTracer) (effects ast.Set, err error) {
+// evaluate returns the set of effects. A panic in a builtin is an error.
+func (e *entry) evaluate(ctx context.Context, in ast.Value, limit time.Duration, more ...opa.EvalOption) (effects ast.Set, err error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -58,9 +57,7 @@ func (e *entry) evaluate(ctx context.Context, in ast.Value, limit time.Duration,
 	options := make([]opa.EvalOption, 0, 8)
 	options = append(options, e.options...)
 	options = append(options, opa.EvalParsedInput(in), opa.EvalExternalCancel(cancel))
-	if tracer != nil {
-		options = append(options, opa.EvalQueryTracer(tracer))
-	}
+	options = append(options, more...)
 	rs, err := e.query.Eval(ctx, options...)
 	switch {
 	case topdown.IsCancel(err) && ctx.Err() != nil:
@@ -87,7 +84,7 @@ func effectSet(rs opa.ResultSet) (ast.Set, error) {
 // ask evaluates the rules about the facts and joins their effects.
 func (e *entry) ask(ctx context.Context, f *gateway.Facts) (*fold, ast.Value, error) {
 	in := e.input.term(f).Value
-	effects, err := e.evaluate(ctx, in, e.deadline, nil)
+	effects, err := e.evaluate(ctx, in, e.deadline)
 	if errors.Is(err, context.DeadlineExceeded) {
 		err = e.diagnose(ctx, in, err)
 	}
@@ -153,7 +150,7 @@ func (e *entry) diagnose(ctx context.Context, in ast.Value, cause error) error {
 		return cause
 	}
 	var t ruleTracer
-	if _, err := e.evaluate(context.WithoutCancel(ctx), in, min(e.deadline, diagnoseTime), &t); err == nil || t.last == nil {
+	if _, err := e.evaluate(context.WithoutCancel(ctx), in, min(e.deadline, diagnoseTime), opa.EvalQueryTracer(&t)); err == nil || t.last == nil {
 		return cause
 	}
 	at := place(t.last.Location)

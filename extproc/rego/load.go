@@ -2,25 +2,17 @@ package rego
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
 	"slices"
-	"strings"
-	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
-	"github.com/open-policy-agent/opa/v1/cover"
 	opa "github.com/open-policy-agent/opa/v1/rego"
 	"github.com/open-policy-agent/opa/v1/storage"
 	"github.com/open-policy-agent/opa/v1/storage/inmem"
-	"github.com/open-policy-agent/opa/v1/tester"
 	"github.com/open-policy-agent/opa/v1/topdown/cache"
 )
-
-// testTimeout bounds one test of a policy.
-const testTimeout = 2 * time.Second
 
 // maxCompiled bounds how many compiled regular expressions and globs a policy
 // keeps between requests.
@@ -43,29 +35,12 @@ func Load(ctx context.Context, o Options) (p *Policy, err error) {
 }
 
 func load(ctx context.Context, o Options) (*Policy, error) {
-	if err := o.check(); err != nil {
-		return nil, err
-	}
-	src, err := readSource(o.FS)
+	l, err := newLoader(ctx, o)
 	if err != nil {
 		return nil, err
 	}
-	more, err := shippedRules(o.Off)
-	if err != nil {
-		return nil, err
-	}
-	l := &loader{Options: o, capabilities: capabilitiesWith(o.Builtins)}
-	var ps problems
-	document := src.document(&ps)
-	l.own, l.tests, l.shipped = l.parse(src.rules, &ps), l.parse(src.tests, &ps), l.parse(more, &ps)
-	if err := ps.join(); err != nil {
-		return nil, err
-	}
-	l.store = inmem.NewFromObjectWithOpts(document, inmem.OptReturnASTValuesOnRead(true), inmem.OptRoundTripOnWrite(false))
-	if l.txn, err = l.store.NewTransaction(ctx); err != nil { // read only, as long as the policy lives
-		return nil, err
-	}
-	p := &Policy{closed: o.Default == Deny, revision: src.revision(&o, more), recent: o.Recent, log: o.Logger}
+	src := l.source
+	p := &Policy{closed: o.Default == Deny, revision: src.revision(&o, l.more), recent: o.Recent, log: o.Logger}
 	if p.log == nil {
 		p.log = slog.New(slog.DiscardHandler)
 	}
@@ -121,10 +96,36 @@ func (o *Options) check() error {
 // A loader is what the steps of loading share.
 type loader struct {
 	Options
+	source              *source
+	more                map[string][]byte // shipped rules
 	capabilities        *ast.Capabilities
 	own, tests, shipped map[string]*ast.Module
 	store               storage.Store
 	txn                 storage.Transaction
+}
+
+// newLoader reads and parses all files.
+func newLoader(ctx context.Context, o Options) (*loader, error) {
+	if err := o.check(); err != nil {
+		return nil, err
+	}
+	l := &loader{Options: o, capabilities: capabilitiesWith(o.Builtins)}
+	var err error
+	if l.source, err = readSource(o.FS); err != nil {
+		return nil, err
+	}
+	if l.more, err = shippedRules(o.Off); err != nil {
+		return nil, err
+	}
+	var ps problems
+	document := l.source.document(&ps)
+	l.own, l.tests, l.shipped = l.parse(l.source.rules, &ps), l.parse(l.source.tests, &ps), l.parse(l.more, &ps)
+	if err := ps.join(); err != nil {
+		return nil, err
+	}
+	l.store = inmem.NewFromObjectWithOpts(document, inmem.OptReturnASTValuesOnRead(true), inmem.OptRoundTripOnWrite(false))
+	l.txn, err = l.store.NewTransaction(ctx) // read only, as long as the policy lives
+	return l, err
 }
 
 func (l *loader) parse(files map[string][]byte, ps *problems) map[string]*ast.Module {
@@ -206,65 +207,4 @@ func compileError(list ast.Errors) error {
 	var ps problems
 	ps.found("", list)
 	return ps.join()
-}
-
-// runTests compiles the rules as they were written, with their tests, and runs
-// these.
-func (l *loader) runTests(ctx context.Context) error {
-	modules := maps.Clone(l.own)
-	maps.Copy(modules, l.shipped)
-	maps.Copy(modules, l.tests)
-	runner := tester.NewRunner().
-		SetCompiler(newCompiler(l.capabilities).WithStrict(true).WithSchemas(inputSchema(l.Guards))).
-		SetStore(l.store).
-		SetModules(modules).
-		SetTimeout(testTimeout).
-		RaiseBuiltinErrors(true)
-	coverage := cover.New()
-	if l.Coverage > 0 {
-		runner.SetCoverageQueryTracer(coverage)
-	}
-	results, err := runner.RunTests(ctx, l.txn)
-	if err != nil {
-		var list ast.Errors
-		if errors.As(err, &list) {
-			return compileError(list)
-		}
-		return err
-	}
-	var ps problems
-	for r := range results { // to the end: the runner waits for it
-		switch {
-		case r.Error != nil:
-			ps.at(r.Location, "%s: %w", r.Name, r.Error)
-		case r.Fail:
-			ps.at(r.Location, "%s failed", r.Name)
-		}
-	}
-	if err := ctx.Err(); err != nil { // not all have run
-		return err
-	}
-	if err := ps.join(); err != nil || l.Coverage == 0 {
-		return err
-	}
-	return l.covered(coverage.Report(l.own))
-}
-
-// covered refuses rules that their tests run too little of, and names the lines.
-func (l *loader) covered(r cover.Report) error {
-	if r.Coverage >= float64(l.Coverage) {
-		return nil
-	}
-	var missing []string
-	for _, name := range slices.Sorted(maps.Keys(r.Files)) {
-		for _, lines := range r.Files[name].NotCovered {
-			missing = append(missing, fmt.Sprintf("%s:%d", name, lines.Start.Row))
-		}
-	}
-	missing = slices.Compact(missing)
-	const most = 10
-	if len(missing) > most {
-		missing = append(missing[:most], "…")
-	}
-	return fmt.Errorf("the tests run %.0f %% of the rules, and %d %% are asked for; not run: %s", r.Coverage, l.Coverage, strings.Join(missing, ", "))
 }

@@ -168,9 +168,9 @@ func TestEvaluate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []Effect{{"no", "a.rego:7", "deny", []byte(`{"code":"x"}`)}, {"a.rego:9", "a.rego:9", "label", []byte(`{"user":"end-user"}`)}}
-	if !reflect.DeepEqual(v.Effects, want) || string(v.Input) != `{"request":{"bytes":5321},"user":"end-user"}` || v.Decision.Deny == nil || len(v.Key) == 0 {
-		t.Errorf("have %s %s %q %s", v.Effects, v.Input, v.Key, show(v.Decision))
+	want := []gateway.Effect{{Rule: "no", Place: "a.rego:7", Verb: "deny", Head: []byte(`{"code":"x"}`)}, {Rule: "a.rego:9", Place: "a.rego:9", Verb: "label", Head: []byte(`{"user":"end-user"}`)}}
+	if !reflect.DeepEqual(v.Rules, want) || string(v.Input) != `{"request":{"bytes":5321},"user":"end-user"}` || v.Decision.Deny == nil || len(v.Key) == 0 {
+		t.Errorf("have %s %s %q %s", v.Rules, v.Input, v.Key, show(v.Decision))
 	}
 }
 

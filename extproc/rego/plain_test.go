@@ -90,7 +90,7 @@ func TestLikePlainSets(t *testing.T) {
 			t.Fatal(err)
 		}
 		want := rs[0].Expressions[0].Value.(*ast.Term).Value.(ast.Object)
-		effects, err := p.request.evaluate(t.Context(), in, time.Minute, nil)
+		effects, err := p.request.evaluate(t.Context(), in, time.Minute)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -50,7 +50,7 @@ func (l *loader) smoke(ctx context.Context, p *Policy) error {
 
 // try evaluates an input to the end.
 func (e *entry) try(ctx context.Context, closed bool, in ast.Value, limit time.Duration) error {
-	effects, err := e.evaluate(ctx, in, limit, nil)
+	effects, err := e.evaluate(ctx, in, limit)
 	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
 		return e.diagnose(ctx, in, err)
 	}

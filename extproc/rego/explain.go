@@ -1,0 +1,262 @@
+package rego
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+	opa "github.com/open-policy-agent/opa/v1/rego"
+	"github.com/open-policy-agent/opa/v1/topdown"
+
+	"github.com/attache-gateway/attache/extproc/gateway"
+)
+
+var _ gateway.Explainer = (*Policy)(nil)
+
+// maxNear bounds how many of the rules that do not hold are told.
+const maxNear = 32
+
+// explainTime bounds an evaluation that is followed: it looks at every rule.
+const explainTime = time.Second
+
+// Explain evaluates the rules about a request and follows them. What it found
+// out before an error is in the Reasons.
+func (p *Policy) Explain(ctx context.Context, f *gateway.Facts) (gateway.Reasons, error) {
+	v, err := p.explain(ctx, p.sight(f))
+	if p.cache != nil {
+		v.Cached = p.cache.holds(p.cache.keyer.key(nil, f))
+	}
+	return v.Reasons, err
+}
+
+// sight is what the rules about requests see of the facts.
+func (p *Policy) sight(f *gateway.Facts) ast.Value {
+	if p.request == nil {
+		return emptyObject.Value
+	}
+	return p.request.input.term(f).Value
+}
+
+// explain is inspect with the rules that do not hold. All rules are evaluated,
+// instead of those that the index finds.
+func (p *Policy) explain(ctx context.Context, in ast.Value) (Evaluation, error) {
+	e := p.request
+	if e == nil {
+		return p.inspect(ctx, in, explainTime)
+	}
+	t := newTrail(e)
+	v, err := p.inspect(ctx, in, explainTime, opa.EvalQueryTracer(t), opa.EvalRuleIndexing(false))
+	v.Near = t.near()
+	if n := len(v.Near) - maxNear; n > 0 {
+		v.Near, v.Others = v.Near[:maxNear], n
+	}
+	return v, err
+}
+
+// holds reports whether there is a decision for a key, without counting.
+func (c *decisions) holds(key []byte) bool {
+	if c.wrong.Load() || c.rest.Load() > 0 {
+		return false
+	}
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return c.young[string(key)] != nil || c.old[string(key)] != nil
+}
+
+// A trail follows an evaluation of an entry point's rules and keeps how far each
+// of them got.
+type trail struct {
+	places map[string]*progress // of all rules, by place
+	open   map[uint64]*progress // of those that were begun, by OPA's number of the query
+}
+
+// A progress is how far a rule got.
+type progress struct {
+	rule   *rule
+	body   ast.Body
+	held   bool
+	failed *ast.Expr // the furthest condition that did not hold; nil: the rule was not begun
+}
+
+func newTrail(e *entry) *trail {
+	t := &trail{places: make(map[string]*progress, len(e.rules)), open: map[uint64]*progress{}}
+	for i := range e.rules {
+		t.places[e.rules[i].place] = &progress{rule: &e.rules[i]}
+	}
+	return t
+}
+
+// Enabled is always true.
+func (*trail) Enabled() bool { return true }
+
+// Config asks for nothing in particular.
+func (*trail) Config() topdown.TraceConfig { return topdown.TraceConfig{} }
+
+// TraceEvent takes one step of the evaluation.
+func (t *trail) TraceEvent(e topdown.Event) {
+	switch node := e.Node.(type) {
+	case *ast.Rule:
+		t.rule(e, node)
+	case *ast.Expr:
+		p := t.open[e.QueryID]
+		if p != nil && e.Op == topdown.FailOp && (p.failed == nil || node.Index >= p.failed.Index) {
+			p.failed = node
+		}
+	}
+}
+
+// rule notes that a rule begins or holds. Those that others refer to by the name
+// of their verb are another matter.
+func (t *trail) rule(e topdown.Event, r *ast.Rule) {
+	if !r.Head.Ref()[0].Equal(ast.VarTerm(effectsName)) {
+		return
+	}
+	p := t.places[place(r.Location)]
+	switch {
+	case p == nil:
+	case e.Op == topdown.EnterOp:
+		p.body = r.Body
+		t.open[e.QueryID] = p
+	case e.Op == topdown.ExitOp:
+		p.held = true
+	}
+}
+
+// near are the rules that do not hold, those with the most conditions that do
+// first.
+func (t *trail) near() (all []gateway.Near) {
+	for _, p := range t.places {
+		if p.held || p.failed == nil || p.failed.Location == nil {
+			continue
+		}
+		all = append(all, gateway.Near{
+			Rule: p.rule.id, Place: p.rule.place, Verb: p.rule.verb.name,
+			Held: p.count(), False: excerpt(p.failed), FalseAt: place(p.failed.Location),
+		})
+	}
+	slices.SortFunc(all, func(a, b gateway.Near) int {
+		return cmp.Or(cmp.Compare(b.Held, a.Held), comparePlaces(a.Place, b.Place))
+	})
+	return all
+}
+
+// count returns how many conditions hold before the one that does not, as they
+// were written: the compiler makes several of one, which lie within it.
+func (p *progress) count() (n int) {
+	counted := []span{spanOf(p.failed)}
+	before := slices.Clone(p.body[:p.failed.Index])
+	slices.SortFunc(before, func(a, b *ast.Expr) int { return cmp.Compare(spanOf(b).length(), spanOf(a).length()) })
+	for _, e := range before {
+		s := spanOf(e)
+		if s.length() > 0 && !slices.ContainsFunc(counted, s.overlaps) {
+			counted = append(counted, s)
+			n++
+		}
+	}
+	return n
+}
+
+// A span is where an expression stands in its file, in bytes.
+type span struct{ from, to int }
+
+func spanOf(e *ast.Expr) span {
+	if e.Location == nil {
+		return span{}
+	}
+	return span{e.Location.Offset, e.Location.Offset + len(e.Location.Text)}
+}
+
+func (s span) length() int { return s.to - s.from }
+
+func (s span) overlaps(o span) bool { return s.from < o.to && o.from < s.to }
+
+// maxExcerpt bounds the text of a condition, in bytes.
+const maxExcerpt = 200
+
+// excerpt is a condition as it was written, in one line.
+func excerpt(e *ast.Expr) string {
+	text := strings.Join(strings.Fields(string(e.Location.Text)), " ")
+	if len(text) > maxExcerpt {
+		text = strings.ToValidUTF8(text[:maxExcerpt], "") + "…"
+	}
+	return text
+}
+
+// An Evaluation is a decision about a request with all that led to it.
+type Evaluation struct {
+	Decision gateway.Decision
+	gateway.Reasons
+	Reads []string // the paths of the input that the rules read
+	Key   []byte   // requests with this key get the same decision; nil: they are not cached
+}
+
+// Evaluate evaluates the rules about a request without the cache, and tells what
+// it saw. What it could find out before an error is in the Evaluation.
+func (p *Policy) Evaluate(ctx context.Context, f *gateway.Facts) (Evaluation, error) {
+	v, err := p.inspect(ctx, p.sight(f), 0)
+	if p.cache != nil {
+		v.Key = p.cache.keyer.key(nil, f)
+	}
+	return v, err
+}
+
+// inspect evaluates an input and tells what it saw. A limit of 0 is the policy's.
+func (p *Policy) inspect(ctx context.Context, in ast.Value, limit time.Duration, more ...opa.EvalOption) (v Evaluation, err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("rego: %w", err)
+		}
+	}()
+	v.Rules = []gateway.Effect{}
+	sum := &fold{}
+	if e := p.request; e != nil {
+		v.Reads = e.paths
+		if v.Input, err = jsonOf(in); err != nil {
+			return v, err
+		}
+		effects, err := e.evaluate(ctx, in, cmp.Or(limit, e.deadline), more...)
+		if err != nil {
+			return v, err
+		}
+		if v.Rules, err = e.describe(effects); err != nil {
+			return v, err
+		}
+		if sum, err = e.fold(effects); err != nil {
+			return v, err
+		}
+	}
+	v.Decision, err = sum.decision(p.closed)
+	return v, err
+}
+
+// describe is what the rules of effects say, in the order of their places.
+func (e *entry) describe(effects ast.Set) ([]gateway.Effect, error) {
+	all := make([]gateway.Effect, 0, effects.Len())
+	for _, t := range effects.Slice() {
+		r, _, err := e.effect(t)
+		if err != nil {
+			return all, err
+		}
+		value := r.constant
+		if a, ok := t.Value.(*ast.Array); ok {
+			value = a.Elem(1).Value
+		}
+		head, err := jsonOf(value)
+		if err != nil {
+			return all, err
+		}
+		all = append(all, gateway.Effect{Rule: r.id, Place: r.place, Verb: r.verb.name, Head: head})
+	}
+	slices.SortFunc(all, func(a, b gateway.Effect) int { return comparePlaces(a.Place, b.Place) })
+	return all, nil
+}
+
+// comparePlaces orders by file, then line.
+func comparePlaces(a, b string) int {
+	i, j := strings.LastIndexByte(a, ':')+1, strings.LastIndexByte(b, ':')+1
+	return cmp.Or(strings.Compare(a[:i], b[:j]), cmp.Compare(len(a), len(b)), strings.Compare(a, b))
+}
