@@ -20,7 +20,7 @@ func (p *Program) check(ctx context.Context, args []string) error {
 		return err
 	}
 	log := slog.New(slog.NewTextHandler(p.Stderr, nil))
-	g, err := snapshot(ctx, c, log, credential.NewSet(log), nil, nil)
+	g, err := snapshot(ctx, c, log, credential.NewSet(log), nil, nil, nil)
 	if err != nil {
 		return err
 	}

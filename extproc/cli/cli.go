@@ -46,6 +46,7 @@ var commands = []command{
 	{"up", "[-c FILE]", "run the gateway and Envoy together", (*Program).up},
 	{"envoy", "-c FILE [--for 1.40|1.39]", "print the configuration for Envoy", (*Program).envoy},
 	{"check", "-c FILE", "find everything wrong that can be known before starting", (*Program).check},
+	{"policy", "verify FILE...", "check logs of decisions", (*Program).policy},
 	{"keys", "new|list|revoke -c FILE", "make, list and revoke the keys of callers", (*Program).keys},
 	{"usage", "-c FILE [--since 24h] [--json]", "sum up requests, tokens and cost by key and model", (*Program).usage},
 }

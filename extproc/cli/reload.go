@@ -102,7 +102,7 @@ func (s *service) rebuild(ctx context.Context, p *Program, file string) (*config
 		return nil, nil, nil, err
 	}
 	creds := credential.NewSet(s.log)
-	g, err := snapshot(ctx, c, s.log, creds, s.health, &s.policies, s.ledger, recordLog{s.log})
+	g, err := snapshot(ctx, c, s.log, creds, s.health, &s.policies, &s.decisions, s.ledger, recordLog{s.log})
 	if err == nil {
 		begin(ctx, creds)
 	}

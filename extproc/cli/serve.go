@@ -44,17 +44,18 @@ func (p *Program) serve(ctx context.Context, args []string) error {
 
 // A service is a running gateway.
 type service struct {
-	log      *slog.Logger
-	holder   *gateway.Holder
-	policies policyHistory
-	health   *gateway.Health
-	ledger   *ledger.Ledger
-	grpc     *grpc.Server
-	admin    *http.Server
-	watcher  context.CancelFunc
-	ended    []chan struct{} // one for each goroutine
-	broken   atomic.Bool     // the last reload failed
-	envoy    []byte          // the configuration that Envoy is supposed to run
+	log       *slog.Logger
+	holder    *gateway.Holder
+	policies  policyHistory
+	health    *gateway.Health
+	ledger    *ledger.Ledger
+	decisions decisionLog
+	grpc      *grpc.Server
+	admin     *http.Server
+	watcher   context.CancelFunc
+	ended     []chan struct{} // one for each goroutine
+	broken    atomic.Bool     // the last reload failed
+	envoy     []byte          // the configuration that Envoy is supposed to run
 }
 
 // start runs the gateway of a configuration. With a file it is read again when
@@ -69,8 +70,11 @@ func (p *Program) start(ctx context.Context, c *config.Config, file string) (_ *
 	if s.ledger, err = ledger.Open(ctx, ledger.Options{Path: c.Ledger.SQLite, Logger: s.log}); err != nil {
 		return nil, err
 	}
+	if err = s.decisions.open(c, s.log); err != nil {
+		return nil, err
+	}
 	creds := credential.NewSet(s.log)
-	g, err := snapshot(ctx, c, s.log, creds, s.health, &s.policies, s.ledger, recordLog{s.log})
+	g, err := snapshot(ctx, c, s.log, creds, s.health, &s.policies, &s.decisions, s.ledger, recordLog{s.log})
 	if err != nil {
 		return nil, err
 	}
@@ -139,7 +143,7 @@ func (s *service) run(fn func()) {
 const drainTime = 10 * time.Second
 
 // stop ends everything that was started: new exchanges first, then what they
-// use, the ledger last.
+// use, the logs and the ledger last.
 func (s *service) stop() {
 	if s.watcher != nil {
 		s.watcher()
@@ -158,6 +162,7 @@ func (s *service) stop() {
 	if s.holder != nil {
 		s.holder.Close()
 	}
+	s.decisions.close(s.log)
 	if s.ledger != nil {
 		if err := s.ledger.Close(); err != nil {
 			s.log.Error("the ledger could not be closed", "error", err)

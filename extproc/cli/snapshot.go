@@ -28,9 +28,9 @@ const freeTime = 10 * time.Second
 
 // snapshot builds everything that decides about requests. What it opened, and
 // the set of credentials that it fills, is closed if it fails, and by the
-// gateway when its last exchange has ended. health outlives it; nil: there is
-// nothing to remember.
-func snapshot(ctx context.Context, c *config.Config, log *slog.Logger, creds *credential.Set, health *gateway.Health, history *policyHistory, sinks ...gateway.Sink) (*gateway.Gateway, error) {
+// gateway when its last exchange has ended. health, history and decisions outlive
+// it; nil: there is nothing to remember or to log.
+func snapshot(ctx context.Context, c *config.Config, log *slog.Logger, creds *credential.Set, health *gateway.Health, history *policyHistory, decisions *decisionLog, sinks ...gateway.Sink) (*gateway.Gateway, error) {
 	keys, err := authenticator(c, log)
 	if err != nil {
 		return nil, err
@@ -55,6 +55,7 @@ func snapshot(ctx context.Context, c *config.Config, log *slog.Logger, creds *cr
 		Breaker:     c.Health,
 		Guards:      guards,
 		Sinks:       sinks,
+		Decisions:   decisions.sink(c, log),
 		Forward:     gateway.Forwarding{Provider: c.Forward.Provider, Unguarded: c.Forward.Unguarded == config.Allow},
 		PassUsage:   c.UsageChunk == config.PassUsage,
 		MaxRequest:  c.Envoy.MaxRequest,

@@ -43,6 +43,7 @@ type Config struct {
 	Policy     Policy
 	Guards     []Guard // in the order in which they are asked
 	Ledger     Ledger
+	Telemetry  Telemetry
 	Log        Log
 }
 
@@ -229,6 +230,7 @@ func Default() *Config {
 		Auth:       Auth{File: "run/keys.json"},
 		Policy:     Policy{Deadline: 50 * time.Millisecond, Default: Allow, LastGood: "run/policy.zip"},
 		Ledger:     Ledger{SQLite: "run/ledger.db"},
+		Telemetry:  defaultTelemetry(),
 		Log:        Log{Format: "text"},
 	}
 }
@@ -276,7 +278,7 @@ func (c *Config) locate(dir string) error {
 	if err != nil {
 		return fmt.Errorf("config: %w", err)
 	}
-	paths := []*string{&c.Auth.File, &c.Policy.Dir, &c.Policy.LastGood, &c.Ledger.SQLite}
+	paths := []*string{&c.Auth.File, &c.Policy.Dir, &c.Policy.LastGood, &c.Ledger.SQLite, &c.Telemetry.Decisions.File}
 	if c.Listen.Network == "unix" {
 		paths = append(paths, &c.Listen.Address)
 	}

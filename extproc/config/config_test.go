@@ -90,7 +90,9 @@ func TestGood(t *testing.T) {
 				Run: Asked, OnError: Allow, Deadline: 5 * time.Millisecond, Memory: 16 << 20},
 		},
 		Ledger: Ledger{filepath.Join(dir, "usage.db")},
-		Log:    Log{slog.LevelDebug, "json"},
+		Telemetry: Telemetry{Decisions{File: filepath.Join(dir, "decisions.jsonl"), OTLP: "http://127.0.0.1:4318", Content: ContentProjected,
+			Mask: []string{"/input/user", "/result/labels/a~1b"}, MaxSize: 10 << 20, Keep: 2}},
+		Log: Log{slog.LevelDebug, "json"},
 	}
 	equal(t, reflect.ValueOf(*c), reflect.ValueOf(*want), "")
 }
@@ -271,6 +273,8 @@ func TestAnnotatedFile(t *testing.T) {
 	got := *c
 	got.Providers, got.Models, got.Guards = nil, nil, nil
 	want.Auth.Mode, want.Policy.Dir = got.Auth.Mode, got.Policy.Dir // they have no default
+	log := &want.Telemetry.Decisions
+	log.File, log.OTLP, log.Sample, log.Mask = got.Telemetry.Decisions.File, got.Telemetry.Decisions.OTLP, 100, got.Telemetry.Decisions.Mask
 	want.Forward.Provider = "openai"
 	equal(t, reflect.ValueOf(got), reflect.ValueOf(*want), "")
 
@@ -295,6 +299,7 @@ models: {a: {zz: 1}}
 attempts: {zz: 1}
 auth: {zz: 1}
 policy: {zz: 1}
+telemetry: {decisions: {zz: 1}}
 guards: [{zz: 1}]
 ledger: {zz: 1}
 log: {zz: 1}
@@ -310,7 +315,7 @@ log: {zz: 1}
 			found[section] = strings.Split(names, ", ")
 		}
 	}
-	if len(found) != 11 {
+	if len(found) != 12 {
 		t.Fatalf("%d sections: %q", len(found), found)
 	}
 	return found

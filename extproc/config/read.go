@@ -34,12 +34,12 @@ func (r *reader) config(c *Config, v value) {
 		"ledger": func(v value) {
 			r.object(v, map[string]field{"sqlite": r.string(&c.Ledger.SQLite), "postgres": nil})
 		},
+		"telemetry": func(v value) { r.telemetry(&c.Telemetry, v) },
 		"log":       func(v value) { r.log(&c.Log, v) },
 		"limits":    nil,
 		"budgets":   nil,
 		"cache":     nil,
 		"redis":     nil,
-		"telemetry": nil,
 	})
 }
 
