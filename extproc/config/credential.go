@@ -84,6 +84,10 @@ func (r *reader) checkCredential(at string, p *Provider, keyless bool) {
 			r.problem(join(at, name), "is only for %s", or(kindsWith(name)))
 		}
 	}
+	if kinds := ofCloud[c.By]; kinds != nil && provider.Own(p.Kind, p.URL) && !slices.Contains(kinds, p.Kind) {
+		r.problem(at+".auth", "%s is for %s; another's server must not get such a credential", c.By, or(kinds))
+		return
+	}
 	switch {
 	case c.By == ByAWS:
 		r.missing(at+".region", "is missing; signatures for AWS name it")
@@ -101,6 +105,10 @@ func (r *reader) checkCredential(at string, p *Provider, keyless bool) {
 		}
 	}
 }
+
+// ofCloud are the kinds whose own servers belong to a cloud and know its
+// credentials.
+var ofCloud = map[string][]string{ByAWS: {"bedrock"}, ByGCP: {"vertex", "gemini"}, ByEntra: {"azure"}}
 
 func kindsWith(field string) (kinds []string) {
 	for _, by := range [...]string{ByKey, ByAWS, ByGCP, ByEntra, ByEnvoy} {
