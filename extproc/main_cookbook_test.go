@@ -232,6 +232,7 @@ func dishes() []dish {
 			{key: "-team search", more: offers("fetch"), want: "openai/gpt-4o"},
 			{key: "-team search", more: offers("refund"), want: "403 tool_not_allowed"},
 			{more: offers("fetch"), want: "403 tool_not_allowed"},
+			{key: "-team search", more: `,"tools":[{"type":"web_search"}]`, want: "403 tool_not_allowed"},
 		}},
 		{policy: "vision-routing", steps: []step{
 			{model: "eyes", image: true, want: "openai/gpt-4o"},

@@ -15,6 +15,10 @@ test_batch if {
 	not ({"path": "/max_tokens", "max": 2048} in request.modify) with input as asks("chat", {"job": "batch"})
 }
 
+test_forwarded if {
+	{"path": "/max_tokens", "max": 2048} in request.modify with input as asks("forward", {})
+}
+
 test_embeddings_have_no_output if {
 	not ({"path": "/max_tokens", "max": 8192} in request.modify) with input as asks("embeddings", {})
 }

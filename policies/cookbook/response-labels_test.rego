@@ -10,7 +10,7 @@ labels(part) := l if l := response.label with input as after(part)
 
 test_nothing_special if {
 	every l in ["cut_off", "broken", "fallback", "expensive", "slow"] {
-		not {{l: "yes"} in labels({})}
+		not { {l: "yes"} in labels({}) }
 	}
 }
 
