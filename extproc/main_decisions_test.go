@@ -1,0 +1,115 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/attache-gateway/attache/extproc/cli"
+)
+
+// A decision is what a line of the log says, as far as the test looks at it.
+type decision struct {
+	ID      string `json:"decision_id"`
+	Path    string
+	Input   json.RawMessage
+	Result  struct{ Allow bool }
+	Rules   []struct{ ID, At string }
+	Outcome struct {
+		Status       int
+		Code, Target string
+	}
+	Erased  []string
+	Bundles struct{ Policy struct{ Revision string } }
+}
+
+// logged waits for the decision about an answer.
+func (w *world) logged(t *testing.T, path string, a answer) (d decision) {
+	t.Helper()
+	id := a.header.Get("X-Attache-Request-Id")
+	eventually(t, "a decision about "+id, func() bool {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return false
+		}
+		for line := range bytes.Lines(text) {
+			if bytes.HasSuffix(line, []byte("\n")) && json.Unmarshal(line, &d) == nil && d.ID == id {
+				return true
+			}
+		}
+		return false
+	})
+	return d
+}
+
+// TestDecisionLog: what the policy decides about requests through Envoy is in the
+// log, in the form that the configuration and the policy say, before and after a
+// restart, and nobody can change it unseen.
+func TestDecisionLog(t *testing.T) {
+	rules := filepath.Join(t.TempDir(), "rules.rego")
+	write(t, rules, []byte(`package attache.request
+
+deny contains {"code": "closed", "message": "closed"} if input.request.model == "a/closed"
+
+label contains {"tenant": input.properties.tenant}
+
+log contains {"redact": "/properties/email"} if input.properties.email
+`))
+	path := filepath.Join(t.TempDir(), "decisions.jsonl")
+	w := begin(t, "1.40", "policy: {dir: "+filepath.Dir(rules)+", defaults: {off: [cost-center, residency, suspended]}}",
+		"telemetry: {decisions: {file: "+path+", content: projected}}")
+	send := func(model string) answer {
+		return w.do(t, ask{dialect: "openai", model: model, more: `,"user":"end-user-7"`, header: map[string]string{
+			"X-Attache-Property-Email": "ann@example.org", "X-Attache-Property-Tenant": "t1",
+		}})
+	}
+
+	a := send("a/open")
+	got := w.logged(t, path, a)
+	if want := `{"properties":{"tenant":"t1"},"request":{"model":"a/open"}}`; string(got.Input) != want {
+		t.Errorf("the input is %s, want %s", got.Input, want)
+	}
+	if !got.Result.Allow || got.Path != "attache/request" || got.Outcome.Status != 200 || got.Outcome.Target != "a/open" ||
+		strings.Join(got.Erased, " ") != "/input/properties/email" || got.Bundles.Policy.Revision != a.header.Get("X-Attache-Policy") {
+		t.Errorf("allowed: %+v", got)
+	}
+
+	got = w.logged(t, path, send("a/closed"))
+	var at []string
+	for _, r := range got.Rules {
+		at = append(at, r.At)
+	}
+	if got.Result.Allow || got.Outcome.Status != 403 || got.Outcome.Code != "closed" || strings.Join(at, " ") != "rules.rego:3 rules.rego:5 rules.rego:7" {
+		t.Errorf("denied: %+v", got)
+	}
+
+	w.stop()
+	text, err := os.ReadFile(path)
+	if err != nil || bytes.Contains(text, []byte("end-user-7")) || bytes.Contains(text, []byte("ann@")) {
+		t.Errorf("the log has what no rule read, or what was redacted: %v\n%s", err, text)
+	}
+	w.serve(t)
+	a = send("a/again")
+	w.logged(t, path, a)
+	w.stop()
+
+	verify := func() (int, string) {
+		var out bytes.Buffer
+		p := cli.Program{Stdout: &out, Stderr: &out, Env: environment}
+		return p.Run([]string{"policy", "verify", path}), out.String()
+	}
+	if code, out := verify(); code != 0 || !strings.Contains(out, "is good: lines 1 to 3,") {
+		t.Errorf("attache policy verify returned %d: %s", code, out)
+	}
+	if text, err = os.ReadFile(path); err != nil {
+		t.Fatal(err)
+	}
+	write(t, path, bytes.Replace(text, []byte(`"status":403`), []byte(`"status":200`), 1))
+	if code, out := verify(); code != 1 || !strings.Contains(out, fmt.Sprintf("%s:2: this line was changed", path)) {
+		t.Errorf("attache policy verify of a changed log returned %d: %s", code, out)
+	}
+}
