@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 )
@@ -23,6 +24,8 @@ type rule struct {
 	verb     *verb
 	head     effect    // nil: not known before evaluation
 	constant ast.Value // the head as it was written, if it is known
+	cost     time.Duration
+	indexed  bool
 }
 
 // desugar adds to each rule "verb contains X if body" of an entry point's
@@ -187,7 +190,9 @@ func (d *desugarer) effect(r *ast.Rule, v *verb, on int) *ast.Rule {
 		decoded, constant = nil, nil
 		element = ast.ArrayTerm(element, r.Head.Key.Copy())
 	}
-	d.rules[on] = append(d.rules[on], rule{id: ruleID(r), place: place(r.Location), priority: priority(r), verb: v, head: decoded, constant: constant})
+	made := rule{id: ruleID(r), place: place(r.Location), priority: priority(r), verb: v, head: decoded, constant: constant}
+	made.cost, made.indexed = costOf(r)
+	d.rules[on] = append(d.rules[on], made)
 
 	c := r.Copy()
 	c.Head = ast.NewHead(effectsName, element)
