@@ -75,18 +75,18 @@ func (x *Exchange) candidates(ctx context.Context, r *llm.Request) ([]*target, S
 	}
 	if len(d.Chain) > 0 {
 		if targets, settings, err = x.gw.chain(d.Chain, settings); err != nil {
-			return nil, settings, x.fail(llm.CodePolicyError, fmt.Errorf("gateway: the policy's chain: %s", err.Message))
+			return nil, settings, x.unfit(fmt.Errorf("gateway: the policy's chain: %s", err.Message))
 		}
 	}
 	if targets, err = x.gw.join(targets, d.Split); err != nil {
-		return nil, settings, x.fail(llm.CodePolicyError, fmt.Errorf("gateway: the policy's split: %s", err.Message))
+		return nil, settings, x.unfit(fmt.Errorf("gateway: the policy's split: %s", err.Message))
 	}
 	settings = d.limit(settings)
 	if targets = x.filter(targets, d); len(targets) == 0 {
 		return nil, settings, x.refuse(&llm.Error{Status: 503, Code: llm.CodeNoTarget, Message: "the policy leaves no target for this request"})
 	}
 	if err := apply(d.Modify, r, x.wire); err != nil {
-		return nil, settings, x.fail(llm.CodePolicyError, err)
+		return nil, settings, x.unfit(err)
 	}
 	if targets, err = x.route(r, targets, d); err != nil {
 		return nil, settings, x.refuse(err)

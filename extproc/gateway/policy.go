@@ -27,11 +27,13 @@ func (x *Exchange) consult(ctx context.Context, r *llm.Request, targets []*targe
 	if err == nil {
 		err = x.gw.foreign(d.Headers)
 	}
+	x.record.Policy = PolicyUse{Asked: true, Took: took, Denied: d.Deny != nil}
 	x.keep(f, d, err, took)
 	if x.shadow != nil {
 		x.shadow.Compare(x.ID, f, &d, err)
 	}
 	if err != nil {
+		x.record.Policy.failed(err)
 		return nil, x.fail(llm.CodePolicyError, fmt.Errorf("policy: %w", err))
 	}
 	x.decision = d
@@ -57,7 +59,7 @@ func (g *Gateway) policyContext(ctx context.Context) (context.Context, context.C
 func (g *Gateway) foreign(changes []HeaderChange) error {
 	for _, c := range changes {
 		if slices.Contains(g.credentials, c.Name) {
-			return fmt.Errorf("header %s carries a provider's credential", c.Name)
+			return &PolicyError{FaultDecode, "", fmt.Errorf("header %s carries a provider's credential", c.Name)}
 		}
 	}
 	return nil
@@ -75,6 +77,7 @@ func (x *Exchange) review() {
 	x.decided.Facts.Record = r
 	v, err := x.policy.Review(ctx, x.decided.Facts)
 	if err != nil {
+		r.Policy.failed(err)
 		r.Detail = strings.TrimPrefix(r.Detail+"; policy: after the response: "+err.Error(), "; ")
 		return
 	}

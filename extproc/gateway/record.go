@@ -42,6 +42,7 @@ type Record struct {
 	Unpriced bool  // no price is known for the target, or no usage of what was passed on
 
 	Revision string // of the policy
+	Policy   PolicyUse
 	Rules    []string
 	Labels   map[string]string
 	Log      LogUse

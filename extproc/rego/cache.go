@@ -29,8 +29,27 @@ type decisions struct {
 	hits, asked atomic.Int64 // in this window
 	rest        atomic.Int64 // decisions until it is tried again
 	total       atomic.Int64 // hits in all
-	wrong       atomic.Bool  // it gave another decision than the rules: never again
+	misses      atomic.Int64
+	wrong       atomic.Bool // it gave another decision than the rules: never again
 	differences atomic.Int64
+}
+
+// A CacheState is how the cache of decisions does. Its counts begin with the
+// policy.
+type CacheState struct {
+	On          bool // false: the rules are not fit for it, it does not pay, or it was wrong
+	Hits        int64
+	Misses      int64
+	Differences int64 // from the rules, of the hits that were compared
+}
+
+// Cache returns the state of the cache.
+func (p *Policy) Cache() CacheState {
+	c := p.cache
+	if c == nil {
+		return CacheState{}
+	}
+	return CacheState{!c.wrong.Load() && c.rest.Load() <= 0, c.total.Load(), c.misses.Load(), c.differences.Load()}
 }
 
 func newDecisions(k *keyer) *decisions {
@@ -73,6 +92,7 @@ func (c *decisions) get(key []byte) (d *gateway.Decision, check bool) {
 	c.mu.RUnlock()
 	switch {
 	case d == nil:
+		c.misses.Add(1)
 		return nil, false
 	case old:
 		c.put(key, d)

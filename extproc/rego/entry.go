@@ -65,7 +65,7 @@ func (e *entry) evaluate(ctx context.Context, in ast.Value, limit time.Duration,
 	case topdown.IsCancel(err):
 		return nil, fmt.Errorf("no decision after %v: %w", limit, context.DeadlineExceeded)
 	case err != nil:
-		return nil, err
+		return nil, failed(err)
 	}
 	return effectSet(rs)
 }
@@ -130,7 +130,7 @@ func (e *entry) effect(t *ast.Term) (*rule, effect, error) {
 	}
 	head, err := r.verb.decode(value, e.guards, false)
 	if err != nil {
-		return nil, nil, fmt.Errorf("%s: %s: %w", r.place, r.verb.name, err)
+		return nil, nil, malformed(r, err)
 	}
 	return r, head, nil
 }
@@ -154,11 +154,13 @@ func (e *entry) diagnose(ctx context.Context, in ast.Value, cause error) error {
 		return cause
 	}
 	at := place(t.last.Location)
+	named := &gateway.PolicyError{Fault: gateway.FaultDeadline, Rule: at}
 	i := slices.IndexFunc(e.rules, func(r rule) bool { return r.place == at })
 	if i >= 0 && e.rules[i].id != at {
 		at += " (" + e.rules[i].id + ")"
 	}
-	return fmt.Errorf("%s: %w", at, cause)
+	named.Err = fmt.Errorf("%s: %w", at, cause)
+	return named
 }
 
 // A ruleTracer remembers the rule that was entered last.

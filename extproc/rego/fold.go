@@ -2,7 +2,6 @@ package rego
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 
 	"github.com/attache-gateway/attache/extproc/gateway"
@@ -40,7 +39,7 @@ type fold struct {
 func (f *fold) add(r *rule, e effect) error {
 	f.rules = append(f.rules, r.id)
 	if err := e.add(f, r); err != nil {
-		return fmt.Errorf("%s: %s: %w", r.place, r.verb.name, err)
+		return malformed(r, err)
 	}
 	return nil
 }

@@ -151,8 +151,10 @@ func (r *routing) add(f *fold, _ *rule) error {
 // A contradictory error says that two rules cannot both be followed.
 type contradictory struct{ error }
 
+func (c contradictory) Unwrap() error { return c.error }
+
 func contradiction(format string, args ...any) error {
-	return contradictory{fmt.Errorf(format, args...)}
+	return contradictory{&gateway.PolicyError{Fault: gateway.FaultConflict, Err: fmt.Errorf(format, args...)}}
 }
 
 func (f *fold) requires(c gateway.Condition) {

@@ -234,7 +234,8 @@ func labelTexts(all map[string]label) (map[string]string, error) {
 	texts := make(map[string]string, len(all))
 	for _, k := range sorted(all) {
 		if l := all[k]; l.disputed {
-			return nil, contradiction("%s: label: %q: value contradicts that of another rule", l.place, k)
+			err := contradiction("%s: label: %q: value contradicts that of another rule", l.place, k)
+			return nil, &gateway.PolicyError{Fault: gateway.FaultConflict, Rule: l.place, Err: err}
 		}
 		texts[k] = all[k].value
 	}

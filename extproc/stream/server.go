@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"runtime"
 	"sync"
+	"sync/atomic"
 
 	extproc "github.com/envoyproxy/go-control-plane/envoy/service/ext_proc/v3"
 	"google.golang.org/grpc"
@@ -32,7 +33,11 @@ type Server struct {
 	Slots bool
 
 	live sync.Map // ID -> *gateway.Exchange, of exchanges whose attempts will ask
+	open atomic.Int64
 }
+
+// Open is the number of exchanges that have begun and not ended.
+func (s *Server) Open() int64 { return s.open.Load() }
 
 // Limits of one gRPC connection. Envoy opens a stream for each HTTP request.
 const (
@@ -93,6 +98,7 @@ func (s *Server) close(c *conn, gone bool) {
 		return
 	}
 	s.live.Delete(c.exchange.ID)
+	s.open.Add(-1)
 	c.exchange.Close(gone)
 }
 
@@ -106,6 +112,7 @@ func (s *Server) downstream(ctx context.Context, c *conn) error {
 	}
 	x, answer := s.Gateway.Open(head)
 	c.exchange = x
+	s.open.Add(1)
 	if answer != nil {
 		return c.answer(answer)
 	}

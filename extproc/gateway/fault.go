@@ -1,0 +1,65 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/attache-gateway/attache/extproc/llm"
+)
+
+// A PolicyUse is how the policy was asked.
+type PolicyUse struct {
+	Asked  bool
+	Took   time.Duration // to decide
+	Denied bool          // it said no; a policy that failed said nothing
+	Fault  Fault         // why it failed; empty: it did not
+	Rule   string        // that failed, as file:line; empty: not known
+}
+
+// A Fault is a way for a policy to fail.
+type Fault string
+
+// The faults.
+const (
+	FaultDeadline Fault = "deadline" // no decision in time
+	FaultBuiltin  Fault = "builtin"  // a builtin function failed
+	FaultConflict Fault = "conflict" // rules contradict each other
+	FaultDecode   Fault = "decode"   // an effect that is malformed, or cannot be carried out
+	FaultOther    Fault = "other"
+)
+
+// A PolicyError says what is wrong with a policy that gave no decision. A Policy
+// wraps its errors in one where it knows.
+type PolicyError struct {
+	Fault Fault
+	Rule  string // file:line; empty: not known
+	Err   error
+}
+
+func (e *PolicyError) Error() string { return e.Err.Error() }
+
+func (e *PolicyError) Unwrap() error { return e.Err }
+
+// failed notes that the policy gave no decision.
+func (u *PolicyUse) failed(err error) {
+	var e *PolicyError
+	switch {
+	case errors.As(err, &e):
+		u.Fault, u.Rule = e.Fault, e.Rule
+	case errors.Is(err, context.DeadlineExceeded):
+		u.Fault = FaultDeadline
+	default:
+		u.Fault = FaultOther
+	}
+}
+
+// unfit answers where an effect of the policy cannot be carried out, which may be
+// the client's fault.
+func (x *Exchange) unfit(err error) *llm.Answer {
+	var e *llm.Error
+	if !errors.As(err, &e) {
+		x.record.Policy.Fault = FaultDecode
+	}
+	return x.fail(llm.CodePolicyError, err)
+}
