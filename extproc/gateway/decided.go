@@ -30,5 +30,5 @@ func (x *Exchange) keep(f *Facts, d Decision, err error, took time.Duration) {
 	if x.gw.decisions == nil && !x.policy.Reviews() {
 		return
 	}
-	x.decided = &Decided{Policy: x.policy, Facts: f, Decision: d, Err: err, Took: took, Trace: x.head.Get("traceparent"), Record: &x.record}
+	x.decided = &Decided{Policy: x.policy, Facts: f, Decision: d, Err: err, Took: took, Trace: x.head.Get("traceparent")}
 }

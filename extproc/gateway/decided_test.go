@@ -43,6 +43,9 @@ func TestDecided(t *testing.T) {
 				t.Fatalf("%d decisions were handed out", len(got))
 			}
 			d := got[0]
+			if d.Record == &x.record || d.Facts.Record != d.Record {
+				t.Error("whoever keeps the decision keeps the exchange")
+			}
 			if d.Denied() != tt.denied || d.Record.Status != tt.status || d.Record.ID != x.ID {
 				t.Errorf("denied: %v, record %+v", d.Denied(), d.Record)
 			}

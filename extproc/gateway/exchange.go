@@ -171,13 +171,22 @@ func (x *Exchange) Close(gone bool) {
 	x.mu.Unlock()
 	x.review()
 	r.redact()
+	x.report()
+	x.gw.release()
+}
+
+// report hands out the record, as a copy: whoever keeps it for a while must not
+// keep the exchange with it, and the prompt in that.
+func (x *Exchange) report() {
+	r := new(Record)
+	*r = x.record
 	for _, s := range x.gw.sinks {
 		s.Record(r)
 	}
 	if x.decided != nil && x.gw.decisions != nil {
+		x.decided.Record, x.decided.Facts.Record = r, r
 		x.gw.decisions.Decided(x.decided)
 	}
-	x.gw.release()
 }
 
 // headerTime reads a header with a duration, as 5s or a number of milliseconds.
