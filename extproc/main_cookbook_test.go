@@ -40,6 +40,7 @@ type dish struct {
 // A step is a request, and what becomes of it.
 type step struct {
 	key    string // flags of attache keys new
+	path   string // default: that of chats
 	model  string // default: smart
 	text   string // of the user, default: hi
 	image  bool
@@ -171,6 +172,7 @@ func dishes() []dish {
 		{policy: "media-block", steps: []step{
 			{image: true, want: "403 media_not_allowed"},
 			{key: "-labels media=yes", image: true, want: "openai/gpt-4o"},
+			{path: "/images/generations", model: "openai/gpt-image-1", want: "403 media_not_allowed"},
 			{want: "openai/gpt-4o"},
 		}},
 		{policy: "model-deprecation", steps: []step{
@@ -186,6 +188,7 @@ func dishes() []dish {
 		}},
 		{policy: "pii-to-local", steps: []step{
 			{text: mail, want: "local/llama3.3", sent: "jane.doe@example.com", labels: `"pii":"yes"`},
+			{path: "/v1/embeddings", model: "openai/text-embedding-3-small", more: `,"input":"` + mail + `"`, want: "503 no_target"},
 			{want: "openai/gpt-4o"},
 		}},
 		{policy: "pinned-sampling", steps: []step{
@@ -404,6 +407,9 @@ func (k *kitchen) send(t *testing.T, s step) answer {
 	if s.model == "" {
 		s.model = "smart"
 	}
+	if s.path == "" {
+		s.path = paths["openai"]
+	}
 	if s.text == "" {
 		s.text = "hi"
 	}
@@ -412,7 +418,7 @@ func (k *kitchen) send(t *testing.T, s step) answer {
 		content = `[{"type":"image_url","image_url":{"url":"data:image/png;base64,iVBORw0KGgo="}}]`
 	}
 	body := fmt.Sprintf(`{"model":%q,"messages":[{"role":"user","content":%s}]%s}`, s.model, content, s.more)
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, k.url+"/v1/chat/completions", strings.NewReader(body))
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, k.url+s.path, strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}

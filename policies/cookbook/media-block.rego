@@ -19,8 +19,9 @@ carries_media if input.request.audios > 0
 
 carries_media if input.request.files > 0
 
-carries_media if startswith(input.request.path, "/v1/images/")
-
-carries_media if startswith(input.request.path, "/v1/audio/")
-
-carries_media if startswith(input.request.path, "/v1/files")
+# The version in front of a path can be left out.
+carries_media if {
+	input.request.op == "forward"
+	some part in split(input.request.path, "/")
+	part in {"audio", "files", "images", "uploads", "videos"}
+}

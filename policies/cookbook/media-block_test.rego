@@ -4,7 +4,7 @@ import rego.v2
 
 import data.attache.request
 
-plain := {"caller": {"labels": {}}, "request": {"images": 0, "audios": 0, "files": 0, "path": "/v1/chat/completions"}}
+plain := {"caller": {"labels": {}}, "request": {"op": "chat", "images": 0, "audios": 0, "files": 0, "path": "/v1/chat/completions"}}
 
 but(part) := object.union(plain, {"request": part})
 
@@ -21,9 +21,10 @@ test_media if {
 	refused(but({"images": 1}))
 	refused(but({"audios": 1}))
 	refused(but({"files": 1}))
-	every path in ["/v1/images/edits", "/v1/audio/speech", "/v1/files"] {
-		refused(but({"path": path}))
+	every path in ["/v1/images/edits", "/images/edits", "/v1/audio/speech", "/v1/files", "/v1beta/files/1"] {
+		refused(but({"op": "forward", "path": path}))
 	}
+	not refused(but({"op": "forward", "path": "/v1/batches"}))
 }
 
 test_keys_for_media if {

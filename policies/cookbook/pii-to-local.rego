@@ -3,14 +3,18 @@
 #
 # Use it where redaction would spoil the answer. It needs the guard `pii` with
 # `run: asked`, which looks because this rule reads its findings, but redacts and
-# blocks nothing unless a rule asks for it.
+# blocks nothing unless a rule asks for it. What is no chat, as embeddings, finds
+# no target if it has personal data, unless it names one in the house.
 package attache.request
 
 import rego.v2
 
 # METADATA
 # custom: {id: pii-to-local}
-route contains {"chain": ["private"]} if has_pii
+route contains {"chain": ["private"]} if {
+	input.request.op == "chat"
+	has_pii
+}
 
 # Whatever other rules say.
 # METADATA
