@@ -98,7 +98,7 @@ func providerOf(p *config.Provider, envoy string, creds *credential.Set) (gatewa
 		return gateway.Provider{}, err
 	}
 	return gateway.Provider{
-		Name: p.Name, Dialect: p.Dialect,
+		Name: p.Name, Dialect: p.Dialect, Also: p.Also,
 		Hosting: hosting.Hosting{Name: p.Hosting, Project: p.Project, Region: p.Region, APIVersion: p.Version},
 		Host:    u.Host, BasePath: u.Path,
 		Credential:  proof,

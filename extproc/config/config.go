@@ -100,7 +100,8 @@ type Provider struct {
 	Kind    string // of the preset
 	URL     string // without a slash at the end
 	Dialect string
-	Hosting string // llm.HostAzure and the like; empty: the vendor's own form
+	Also    []string // dialects beside it, for clients who speak them
+	Hosting string   // llm.HostAzure and the like; empty: the vendor's own form
 	Region  string
 	Project string
 	Version string // of the API, where paths name one

@@ -50,7 +50,7 @@ func TestGood(t *testing.T) {
 		Envoy: Envoy{Address: "0.0.0.0", Port: 8081, Admin: "localhost:9901", Version: V139, MaxRequest: 1 << 20, MaxResponse: 8 << 20, RequestTimeout: time.Hour,
 			RetryBackoff: 25 * time.Millisecond, StreamIdle: 90 * time.Second},
 		Providers: []Provider{
-			{Name: "openai", Kind: "openai", URL: openAI.URL, Dialect: "openai", Auth: openAI.Auth,
+			{Name: "openai", Kind: "openai", URL: openAI.URL, Dialect: "openai", Also: []string{"responses"}, Auth: openAI.Auth,
 				Key: gateway.NewSecret(canary), Models: openAI.Models},
 			{Name: "local", Kind: "openai", URL: "http://127.0.0.1:11434/v1", Dialect: "openai", Auth: openAI.Auth,
 				Models: []string{"llama*"}, Tags: map[string]string{"residency": "eu", "note": "${plain}"},
@@ -354,4 +354,34 @@ func FuzzParse(f *testing.F) {
 			}
 		}
 	})
+}
+
+// A provider can have several dialects. OpenAI's own server has both of its APIs,
+// unless the file says which.
+func TestSeveralDialects(t *testing.T) {
+	const file = `auth: {mode: none}
+providers:
+  both: {kind: openai, key: k}
+  chat: {kind: openai, key: k, dialect: openai}
+  one: {kind: openai, key: k, dialect: [responses]}
+  turned: {kind: openai, key: k, dialect: [responses, openai]}
+  us: {kind: openai, key: k, url: "https://us.api.openai.com/v1"}
+  mine: {kind: openai, url: "http://127.0.0.1:8000/v1"}
+  mine-both: {kind: openai, url: "http://127.0.0.1:8000/v1", dialect: [openai, responses]}
+  azure: {kind: azure, key: k, url: "https://x.openai.azure.com"}
+  azure-deployments: {kind: azure, key: k, url: "https://x.openai.azure.com", api_version: "2024-10-21"}
+  groq: {kind: groq, key: k}
+  groq-both: {kind: groq, key: k, dialect: [openai, responses]}
+`
+	c, err := Parse("attache.yaml", []byte(file), environment)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []string{"openai responses", "openai", "responses", "responses openai", "openai responses", "openai",
+		"openai responses", "openai responses", "openai", "openai", "openai responses"} {
+		p := c.Providers[i]
+		if got := strings.Join(append([]string{p.Dialect}, p.Also...), " "); got != want {
+			t.Errorf("%s: %s, want %s", p.Name, got, want)
+		}
+	}
 }

@@ -6,11 +6,13 @@ import (
 	"log/slog"
 	"maps"
 	"math"
+	"slices"
 	"time"
 
 	"go.yaml.in/yaml/v3"
 
 	"github.com/attache-gateway/attache/extproc/gateway"
+	"github.com/attache-gateway/attache/extproc/llm"
 	"github.com/attache-gateway/attache/extproc/provider"
 )
 
@@ -66,7 +68,7 @@ func (r *reader) provider(c *Config, name string, v value) {
 	maps.Copy(fields, map[string]field{
 		"kind":        parsed(r, &p.Kind, parseKind),
 		"url":         parsed(r, &p.URL, parseURL),
-		"dialect":     r.choice(&p.Dialect, dialects()...),
+		"dialect":     func(v value) { r.dialect(&p, v) },
 		"models":      r.strings(&p.Models),
 		"tags":        r.stringMap(&p.Tags),
 		"usage":       r.choice(&usage, "native", "observe"),
@@ -87,10 +89,37 @@ func (r *reader) provider(c *Config, name string, v value) {
 	c.Providers = append(c.Providers, p)
 }
 
+// dialect reads a provider's dialect, or several, the usual one first.
+func (r *reader) dialect(p *Provider, v value) {
+	if v.node.Kind != yaml.SequenceNode {
+		r.choice(&p.Dialect, dialects()...)(v)
+		return
+	}
+	var all []string
+	r.list(func(v value) {
+		var d string
+		r.choice(&d, dialects()...)(v)
+		if slices.Contains(all, d) {
+			r.problem(v.path, "is there twice")
+		}
+		all = append(all, d)
+	})(v)
+	if len(all) == 0 {
+		r.problem(v.path, "is empty")
+		return
+	}
+	p.Dialect, p.Also = all[0], all[1:]
+}
+
 // preset returns what is known of the provider's kind in its dialect. Whoever
 // names a server of his own may say that it speaks any dialect.
 func (r *reader) preset(p *Provider, at string) provider.Preset {
 	preset, ok := provider.Lookup(p.Kind, p.Dialect)
+	for i, d := range p.Also {
+		if d != "" && !slices.Contains(preset.Also, d) && (d != llm.OpenAI || p.Dialect != llm.Responses) {
+			r.problem(fmt.Sprintf("%s.dialect[%d]", at, i+1), "is not below the same URL as %s; write a second provider", p.Dialect)
+		}
+	}
 	if ok {
 		return preset
 	}
@@ -104,9 +133,13 @@ func (r *reader) preset(p *Provider, at string) provider.Preset {
 // complete fills what was left out. A server of somebody else gets no bare
 // model names from the preset: it may speak the dialect and serve none of them.
 func (p Provider) complete(preset provider.Preset, usage string) Provider {
+	told := p.Dialect != ""
 	p.Auth, p.Dialect, p.Hosting = preset.Auth, preset.Dialect, preset.Hosting
 	if p.URL == "" {
 		p.URL = preset.BaseURL(p.Region)
+	}
+	if preset.Full && !told && p.Version == "" && provider.Own(p.Kind, p.URL) {
+		p.Also = preset.Also
 	}
 	if p.Models == nil && provider.Own(p.Kind, p.URL) {
 		p.Models = preset.Models

@@ -160,7 +160,7 @@ func (g *Gateway) forwardTarget(name, dialect string) (*target, *llm.Error) {
 // provider. Who has the Responses API has the rest of OpenAI's as well.
 func (p *Provider) forwards(dialect string) bool {
 	_, ok := p.Hosting.Forward("", "")
-	return ok && (p.Dialect == dialect || p.Dialect == llm.Responses && dialect == llm.OpenAI)
+	return ok && (p.Dialect == dialect || slices.Contains(p.Also, dialect) || p.Dialect == llm.Responses && dialect == llm.OpenAI)
 }
 
 // encode writes the request for a target.

@@ -63,6 +63,7 @@ type InputGuard struct {
 type Gateway struct {
 	dialects  map[string]dialect.Dialect
 	wires     map[string]dialect.ProviderSide // of the providers
+	others    map[other]spoken
 	providers map[string]*Provider
 	ordered   []*Provider
 	models    map[string]*model
@@ -103,6 +104,7 @@ func New(o Options) (*Gateway, error) {
 	g := &Gateway{
 		dialects:  map[string]dialect.Dialect{},
 		wires:     map[string]dialect.ProviderSide{},
+		others:    map[other]spoken{},
 		providers: map[string]*Provider{},
 		models:    map[string]*model{},
 		defaults:  o.Defaults,
@@ -129,13 +131,12 @@ func New(o Options) (*Gateway, error) {
 	}
 	g.credentials = slices.Clone(credentials[:])
 	for _, p := range o.Providers {
-		side := sides[p.Dialect]
-		if side == nil {
-			return nil, fmt.Errorf("gateway: provider %s speaks the unknown dialect %q", p.Name, p.Dialect)
+		wire, err := p.in(p.Dialect, sides)
+		if err == nil {
+			err = g.addOthers(&p, sides)
 		}
-		wire, err := p.Hosting.Of(side)
 		if err != nil {
-			return nil, fmt.Errorf("gateway: provider %s: %w", p.Name, err)
+			return nil, err
 		}
 		g.wires[p.Name] = wire
 		g.providers[p.Name] = &p

@@ -1,8 +1,11 @@
 package gateway
 
 import (
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/attache-gateway/attache/extproc/llm"
 )
 
 // What the Responses API keeps is kept by the provider: who speaks the dialect
@@ -40,5 +43,37 @@ func TestResponsesState(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// A provider that has both of OpenAI's APIs is called by the one that the client
+// speaks, with all that only this one has, and by its first for all others.
+func TestSpeaking(t *testing.T) {
+	h := forwarding(t, func(o *Options) {
+		i := slices.IndexFunc(o.Providers, func(p Provider) bool { return p.Name == "a" })
+		o.Providers[i].Also = []string{llm.Responses}
+	})
+	const state = `"input":"hi","previous_response_id":"resp_1","tools":[{"type":"web_search"}]}`
+	for _, tt := range []struct{ method, path, body, want string }{
+		{"POST", "/v1/responses", `{"model":"a/m",` + state, "a /v1/responses"},
+		{"POST", "/v1/responses", `{"model":"a/m,b/n",` + state, "a /v1/responses"}, // b is left out
+		{"POST", "/v1/responses/input_tokens", `{"model":"a/m","input":"hi"}`, "a /v1/responses/input_tokens"},
+		{"POST", "/v1/responses/compact", `{"model":"a/m","input":"hi"}`, "a /v1/responses/compact"},
+		{"POST", chatPath, chat("a/m", ""), "a /v1/chat/completions"},
+		{"POST", "/v1/messages", `{"model":"a/m","max_tokens":9,"messages":[{"role":"user","content":"hi"}]}`, "a /v1/chat/completions"},
+	} {
+		_, answer, f := ask(t, h, tt.method, tt.path, tt.body)
+		if answer != nil {
+			t.Errorf("%s %s: got %s", tt.path, tt.body, answer.Body)
+		} else if got := f.Clusters[0] + " " + setTo(f.First, ":path"); got != tt.want {
+			t.Errorf("%s %s: got %s, want %s", tt.path, tt.body, got, tt.want)
+		}
+	}
+	if _, answer, f := ask(t, h, "GET", "/v1/responses/resp_1", "", "x-attache-provider", "a"); answer != nil || setTo(f.First, ":path") != "/v1/responses/resp_1" {
+		t.Errorf("fetching a response: got %+v", answer)
+	}
+	// The targets of a name are not changed by who asked for them.
+	if x, _, _ := ask(t, h, "POST", chatPath, chat("a/m", "")); x.plan.steps[0].Dialect != llm.OpenAI {
+		t.Error("after a client of the Responses API, others are served in it too")
 	}
 }

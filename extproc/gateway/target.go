@@ -18,6 +18,7 @@ import (
 type Provider struct {
 	Name        string
 	Dialect     string
+	Also        []string        // other dialects below the same URL; a client who speaks one is served in it
 	Hosting     hosting.Hosting // whose form the dialect has
 	Host        string          // for the :authority header, with the port if it is not the scheme's own
 	BasePath    string          // before the dialect's paths, as /v1; empty or with a leading slash
@@ -194,6 +195,64 @@ func (g *Gateway) target(p *Provider, model string) *target {
 		t.price, t.priced = p.Price(model)
 	}
 	return t
+}
+
+// An other is a provider in one of the dialects that it has beside its own.
+type other struct{ provider, dialect string }
+
+// spoken is how a provider is called in a dialect.
+type spoken struct {
+	*Provider
+	wire dialect.ProviderSide
+}
+
+// addOthers finds the other dialects of a provider.
+func (g *Gateway) addOthers(p *Provider, sides map[string]dialect.ProviderSide) error {
+	for _, name := range p.Also {
+		wire, err := p.in(name, sides)
+		if err != nil {
+			return err
+		}
+		own := *p
+		own.Dialect = name
+		g.others[other{p.Name, name}] = spoken{&own, wire}
+	}
+	return nil
+}
+
+// in returns the provider's form of a dialect.
+func (p *Provider) in(name string, sides map[string]dialect.ProviderSide) (dialect.ProviderSide, error) {
+	side := sides[name]
+	if side == nil {
+		return nil, fmt.Errorf("gateway: provider %s speaks the unknown dialect %q", p.Name, name)
+	}
+	wire, err := p.Hosting.Of(side)
+	if err != nil {
+		return nil, fmt.Errorf("gateway: provider %s: %w", p.Name, err)
+	}
+	return wire, nil
+}
+
+// speaking returns the targets as a client of a dialect is served: in its own
+// where the provider has it, since that has all that the client can ask for.
+func (g *Gateway) speaking(dialect string, targets []*target) []*target {
+	var all []*target
+	for i, t := range targets {
+		s, ok := g.others[other{t.Name, dialect}]
+		if !ok || t.Dialect == dialect {
+			continue
+		}
+		if all == nil { // targets belong to the snapshot
+			all = slices.Clone(targets)
+		}
+		own := *t
+		own.Provider, own.wire = s.Provider, s.wire
+		all[i] = &own
+	}
+	if all == nil {
+		return targets
+	}
+	return all
 }
 
 // candidates is what a policy can know of targets.

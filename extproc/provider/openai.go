@@ -7,6 +7,7 @@ var openAIPresets = []Preset{
 		Kind:    "openai",
 		Dialect: llm.OpenAI,
 		Also:    chatAndResponses,
+		Full:    true,
 		URL:     "https://api.openai.com/v1",
 		Auth:    bearer,
 		KeyVars: []string{"OPENAI_API_KEY"},
@@ -30,6 +31,7 @@ var (
 		Kind:    "azure",
 		Dialect: llm.OpenAI,
 		Also:    chatAndResponses,
+		Full:    true, // of the v1 API
 		Hosting: llm.HostAzure,
 		Hosts:   []string{"*.openai.azure.com", "*.cognitiveservices.azure.com", "*.services.ai.azure.com", "*.openai.azure.us", "*.openai.azure.cn"},
 		Below:   "/openai",

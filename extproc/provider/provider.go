@@ -23,6 +23,7 @@ type Preset struct {
 	Kind    string
 	Dialect string
 	Also    []string // other dialects of the same URL and key
+	Full    bool     // it has all of those, so that a client who speaks one gets it, unless it is told otherwise
 	Hosting string   // llm.HostAzure and the like: whose form the dialect has; empty: the vendor's own
 
 	URL     string            // what the provider's own SDK calls the base URL; {region} stands for the region; empty: everybody has another
