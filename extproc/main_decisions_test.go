@@ -37,7 +37,7 @@ func (w *world) logged(t *testing.T, path string, a answer) (d decision) {
 			return false
 		}
 		for line := range bytes.Lines(text) {
-			if bytes.HasSuffix(line, []byte("\n")) && json.Unmarshal(line, &d) == nil && d.ID == id {
+			if d = (decision{}); bytes.HasSuffix(line, []byte("\n")) && json.Unmarshal(line, &d) == nil && d.ID == id {
 				return true
 			}
 		}
@@ -93,8 +93,20 @@ log contains {"redact": "/properties/email"} if input.properties.email
 		t.Errorf("the log has what no rule read, or what was redacted: %v\n%s", err, text)
 	}
 	w.serve(t)
-	a = send("a/again")
-	w.logged(t, path, a)
+	w.logged(t, path, send("a/again"))
+	if text, err = os.ReadFile(w.file); err != nil {
+		t.Fatal(err)
+	}
+	text = bytes.Replace(text, []byte("content: projected"), []byte("content: none, max_size: 2MiB"), 1)
+	write(t, w.file, text)
+	w.reload(t)
+	eventually(t, "a reload", func() bool { return strings.Contains(w.log.String(), "msg=reloaded") })
+	if got := w.logged(t, path, send("a/less")); got.Input != nil || strings.Join(got.Erased, " ") != "/input" {
+		t.Errorf("without content: %+v", got)
+	}
+	if !strings.Contains(w.log.String(), "the log of decisions") {
+		t.Error("nobody is told that max_size is as it was")
+	}
 	w.stop()
 
 	verify := func() (int, string) {
@@ -102,7 +114,7 @@ log contains {"redact": "/properties/email"} if input.properties.email
 		p := cli.Program{Stdout: &out, Stderr: &out, Env: environment}
 		return p.Run([]string{"policy", "verify", path}), out.String()
 	}
-	if code, out := verify(); code != 0 || !strings.Contains(out, "is good: lines 1 to 3,") {
+	if code, out := verify(); code != 0 || !strings.Contains(out, "is good: lines 1 to 4,") {
 		t.Errorf("attache policy verify returned %d: %s", code, out)
 	}
 	if text, err = os.ReadFile(path); err != nil {

@@ -27,7 +27,7 @@ type Event struct {
 	Outcome    Outcome           `json:"outcome"`
 	Erased     []string          `json:"erased,omitempty"` // JSON pointers into the event: what was taken out
 	Masked     []string          `json:"masked,omitempty"` // what was replaced
-	Metrics    Metrics           `json:"metrics"`
+	Metrics    Timing            `json:"metrics"`
 	Sample     int64             `json:"sample_permille,omitempty"` // of the requests like this one, so many are logged; 0: all
 	TraceID    string            `json:"trace_id,omitempty"`
 	SpanID     string            `json:"span_id,omitempty"`
@@ -71,8 +71,8 @@ type Outcome struct {
 	Target string `json:"target,omitempty"` // provider/model that answered
 }
 
-// Metrics are durations in nanoseconds.
-type Metrics struct {
+// A Timing is how long things took, in nanoseconds.
+type Timing struct {
 	Eval int64 `json:"timer_sdk_decision_eval_ns"` // OPA's name for it
 }
 
@@ -90,7 +90,7 @@ func (s *sink) event(d *gateway.Decided, host string) (*Event, []byte) {
 		Labels:  map[string]string{"app": "attache", "host": host},
 		Bundles: map[string]Bundle{"policy": {r.Revision}},
 		Outcome: Outcome{r.Status, r.Code, r.Target},
-		Metrics: Metrics{int64(d.Took)},
+		Metrics: Timing{int64(d.Took)},
 	}
 	e.TraceID, e.SpanID = trace(d.Trace)
 	if !d.Denied() && s.Sample < 1000 {

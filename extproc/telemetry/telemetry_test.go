@@ -355,7 +355,8 @@ func BenchmarkDecided(b *testing.B) {
 			s := d.With(Filter{Content: ContentProjected, Sample: c.sample})
 			b.ReportAllocs()
 			for b.Loop() {
-				s.Decided(one)
+				each := *one // as each request's is
+				s.Decided(&each)
 				select { // as the writer does, on another core
 				case j := <-d.queue:
 					d.weight.Add(-j.weight)
