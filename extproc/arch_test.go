@@ -22,7 +22,7 @@ var layers = [][]string{
 	{"llm"},
 	{"dialect", "provider", "tokens"},
 	{"gateway"},
-	{"rego", "wasm", "ledger", "auth", "credential", "telemetry", "stream"},
+	{"rego", "shadow", "wasm", "ledger", "auth", "credential", "telemetry", "stream"},
 	{"render", "config"},
 	{"cli"},
 	{""}, // main

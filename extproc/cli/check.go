@@ -20,7 +20,11 @@ func (p *Program) check(ctx context.Context, args []string) error {
 		return err
 	}
 	log := slog.New(slog.NewTextHandler(p.Stderr, nil))
-	g, err := snapshot(ctx, c, log, credential.NewSet(log), nil, nil, nil)
+	rules, err := (*policyHistory)(nil).load(ctx, c, log)
+	if err != nil {
+		return err
+	}
+	g, err := snapshot(ctx, c, log, credential.NewSet(log), nil, rules.Rules, nil)
 	if err != nil {
 		return err
 	}

@@ -59,9 +59,8 @@ func watched(c *config.Config, file string) []string {
 	if c.Auth.Mode == config.AuthKeys {
 		paths = append(paths, c.Auth.File)
 	}
-	if c.Policy.Dir != "" {
-		paths = append(paths, c.Policy.Dir)
-	}
+	paths = append(paths, c.Policy.Paths()...)
+	paths = append(paths, c.Policy.Shadow.Paths()...)
 	for _, g := range c.Guards {
 		paths = append(paths, g.WASM)
 	}
@@ -78,13 +77,17 @@ func watched(c *config.Config, file string) []string {
 // reload returns the configuration that is in force now, nil if that is still
 // the one before.
 func (s *service) reload(ctx context.Context, p *Program, file string) *config.Config {
-	c, envoy, g, err := s.rebuild(ctx, p, file)
-	s.broken.Store(err != nil)
+	s.changing.Lock()
+	defer s.changing.Unlock()
+	c, envoy, g, rules, err := s.rebuild(ctx, p, file)
 	if err != nil {
+		s.policies.failed(err)
 		s.log.Error("reload failed, the previous configuration stays in force", "error", err)
 		return nil
 	}
 	s.holder.Swap(g)
+	s.policies.put(rules)
+	s.adminToken.Store(&c.AdminToken)
 	s.log.Info("reloaded", "policy", g.Revision())
 	if !bytes.Equal(envoy, s.envoy) {
 		s.log.Warn("Envoy needs the configuration that attache envoy prints now; until it has it, new providers cannot be reached")
@@ -92,19 +95,23 @@ func (s *service) reload(ctx context.Context, p *Program, file string) *config.C
 	return c
 }
 
-func (s *service) rebuild(ctx context.Context, p *Program, file string) (*config.Config, []byte, *gateway.Gateway, error) {
+func (s *service) rebuild(ctx context.Context, p *Program, file string) (*config.Config, []byte, *gateway.Gateway, *ruleSet, error) {
 	c, err := config.Load(file, p.Env)
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, nil, nil, nil, err
 	}
 	envoy, err := p.render(c)
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, nil, nil, nil, err
+	}
+	rules, err := s.policies.load(ctx, c, s.log)
+	if err != nil {
+		return nil, nil, nil, nil, err
 	}
 	creds := credential.NewSet(s.log)
-	g, err := snapshot(ctx, c, s.log, creds, s.health, &s.policies, &s.decisions, s.ledger, recordLog{s.log})
+	g, err := snapshot(ctx, c, s.log, creds, s.health, rules.Rules, &s.decisions, s.ledger, recordLog{s.log})
 	if err == nil {
 		begin(ctx, creds)
 	}
-	return c, envoy, g, err
+	return c, envoy, g, rules, err
 }

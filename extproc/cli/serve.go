@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -18,6 +19,7 @@ import (
 	"github.com/attache-gateway/attache/extproc/credential"
 	"github.com/attache-gateway/attache/extproc/gateway"
 	"github.com/attache-gateway/attache/extproc/ledger"
+	"github.com/attache-gateway/attache/extproc/shadow"
 	"github.com/attache-gateway/attache/extproc/stream"
 )
 
@@ -44,18 +46,19 @@ func (p *Program) serve(ctx context.Context, args []string) error {
 
 // A service is a running gateway.
 type service struct {
-	log       *slog.Logger
-	holder    *gateway.Holder
-	policies  policyHistory
-	health    *gateway.Health
-	ledger    *ledger.Ledger
-	decisions decisionLog
-	grpc      *grpc.Server
-	admin     *http.Server
-	watcher   context.CancelFunc
-	ended     []chan struct{} // one for each goroutine
-	broken    atomic.Bool     // the last reload failed
-	envoy     []byte          // the configuration that Envoy is supposed to run
+	log        *slog.Logger
+	holder     *gateway.Holder
+	policies   policyHistory
+	changing   sync.Mutex // what is in force
+	health     *gateway.Health
+	ledger     *ledger.Ledger
+	decisions  decisionLog
+	grpc       *grpc.Server
+	admin      *http.Server
+	adminToken atomic.Pointer[gateway.Secret]
+	watcher    context.CancelFunc
+	ended      []chan struct{} // one for each goroutine
+	envoy      []byte          // the configuration that Envoy is supposed to run
 }
 
 // start runs the gateway of a configuration. With a file it is read again when
@@ -73,12 +76,17 @@ func (p *Program) start(ctx context.Context, c *config.Config, file string) (_ *
 	if err = s.decisions.open(c, s.log); err != nil {
 		return nil, err
 	}
-	creds := credential.NewSet(s.log)
-	g, err := snapshot(ctx, c, s.log, creds, s.health, &s.policies, &s.decisions, s.ledger, recordLog{s.log})
+	s.policies.shadow = shadow.New(s.log)
+	rules, err := s.policies.load(ctx, c, s.log)
 	if err != nil {
 		return nil, err
 	}
-	s.broken.Store(s.policies.stale)
+	creds := credential.NewSet(s.log)
+	g, err := snapshot(ctx, c, s.log, creds, s.health, rules.Rules, &s.decisions, s.ledger, recordLog{s.log})
+	if err != nil {
+		return nil, err
+	}
+	s.policies.put(rules)
 	s.holder = gateway.NewHolder(g)
 	if s.envoy, err = p.render(c); err != nil {
 		return nil, err
@@ -158,6 +166,9 @@ func (s *service) stop() {
 	}
 	for _, ended := range s.ended {
 		<-ended
+	}
+	if s.policies.shadow != nil {
+		s.policies.shadow.Close()
 	}
 	if s.holder != nil {
 		s.holder.Close()

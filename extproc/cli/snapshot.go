@@ -28,14 +28,10 @@ const freeTime = 10 * time.Second
 
 // snapshot builds everything that decides about requests. What it opened, and
 // the set of credentials that it fills, is closed if it fails, and by the
-// gateway when its last exchange has ended. health, history and decisions outlive
+// gateway when its last exchange has ended. health and decisions outlive
 // it; nil: there is nothing to remember or to log.
-func snapshot(ctx context.Context, c *config.Config, log *slog.Logger, creds *credential.Set, health *gateway.Health, history *policyHistory, decisions *decisionLog, sinks ...gateway.Sink) (*gateway.Gateway, error) {
+func snapshot(ctx context.Context, c *config.Config, log *slog.Logger, creds *credential.Set, health *gateway.Health, rules gateway.Rules, decisions *decisionLog, sinks ...gateway.Sink) (*gateway.Gateway, error) {
 	keys, err := authenticator(c, log)
-	if err != nil {
-		return nil, err
-	}
-	policy, err := history.load(ctx, c, log)
 	if err != nil {
 		return nil, err
 	}
@@ -49,7 +45,9 @@ func snapshot(ctx context.Context, c *config.Config, log *slog.Logger, creds *cr
 		Upstream:    []dialect.ProviderSide{cohere.New()},
 		Defaults:    settings(c.Attempts),
 		Auth:        keys,
-		Policy:      policy,
+		Policy:      rules.Policy,
+		Canary:      rules.Canary,
+		Shadow:      rules.Shadow,
 		PolicyTime:  c.Policy.Deadline,
 		Health:      health,
 		Breaker:     c.Health,

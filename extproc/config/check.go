@@ -56,6 +56,7 @@ func (r *reader) check(c *Config) {
 		r.problem("health.open_for", "is longer than max_open")
 	}
 	r.checkForward(c)
+	r.checkPolicy(&c.Policy)
 	r.checkGuards(c.Guards)
 	if !r.wrong("") {
 		r.missing("auth.mode", "must be written: %s asks for a key (see attache keys), %s lets everybody in", AuthKeys, AuthNone)

@@ -30,8 +30,9 @@ import (
 
 // A Config is all that attache is told. Nobody changes it after it was read.
 type Config struct {
-	Listen     Address // of the ext_proc server
-	Admin      string  // host:port of health checks
+	Listen     Address        // of the ext_proc server
+	Admin      string         // host:port of health checks and of the admin API
+	AdminToken gateway.Secret // that the admin API asks for; empty: none, and only this machine is served
 	Envoy      Envoy
 	Providers  []Provider // in the order of the file
 	Models     []Model    // in the order of the file
@@ -164,7 +165,7 @@ const (
 
 // Policy says where the rules are. A policy that fails denies.
 type Policy struct {
-	Dir      string // empty: no rules
+	Source
 	Deadline time.Duration
 	Default  string              // Allow or Deny: the decision if no rule says anything
 	Off      []string            // shipped defaults that are left out
@@ -172,6 +173,8 @@ type Policy struct {
 	Builtins []string            // otherwise forbidden ones that rules may use
 	Coverage int                 // percent of the rules that their tests must run
 	LastGood string              // file for the rules that were loaded last
+	Shadow   Shadow
+	Canary   Canary
 }
 
 // Answers to what happens where nothing else is said.
@@ -279,7 +282,12 @@ func (c *Config) locate(dir string) error {
 	if err != nil {
 		return fmt.Errorf("config: %w", err)
 	}
-	paths := []*string{&c.Auth.File, &c.Policy.Dir, &c.Policy.LastGood, &c.Ledger.SQLite, &c.Telemetry.Decisions.File}
+	paths := []*string{&c.Auth.File, &c.Policy.Dir, &c.Policy.Shadow.Dir, &c.Policy.LastGood, &c.Ledger.SQLite, &c.Telemetry.Decisions.File}
+	for _, b := range [...]*Bundle{c.Policy.Bundle, c.Policy.Shadow.Bundle} {
+		if b != nil {
+			paths = append(paths, &b.File, &b.KeyFile)
+		}
+	}
 	if c.Listen.Network == "unix" {
 		paths = append(paths, &c.Listen.Address)
 	}

@@ -80,7 +80,7 @@ func TestGood(t *testing.T) {
 		UsageChunk: PassUsage,
 		Forward:    Forward{Provider: "local", Unguarded: Allow},
 		Auth:       Auth{AuthKeys, "/etc/keys.json"},
-		Policy: Policy{Dir: filepath.Join(dir, "../policies"), Deadline: 2 * time.Millisecond, Default: Deny,
+		Policy: Policy{Source: Source{Dir: filepath.Join(dir, "../policies")}, Deadline: 2 * time.Millisecond, Default: Deny,
 			Off: []string{"residency"}, Teams: map[string][]string{"search": {"deny", "label"}}, Builtins: []string{"time.now_ns"}, Coverage: 80},
 		Guards: []Guard{
 			{Name: "pii", WASM: filepath.Join(dir, "pii.wasm"), SHA256: strings.Repeat("abcdef0123456789", 4),

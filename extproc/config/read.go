@@ -21,6 +21,7 @@ func (r *reader) config(c *Config, v value) {
 	r.object(v, map[string]field{
 		"listen":      parsed(r, &c.Listen, parseAddress),
 		"admin":       parsed(r, &c.Admin, parseHostPort),
+		"admin_token": r.secret(&c.AdminToken),
 		"envoy":       func(v value) { r.envoy(&c.Envoy, v) },
 		"providers":   func(v value) { r.each(v, func(name string, v value) { r.provider(c, name, v) }) },
 		"models":      func(v value) { r.each(v, func(name string, v value) { r.model(c, name, v) }) },
@@ -259,8 +260,10 @@ func (r *reader) auth(a *Auth, v value) {
 
 func (r *reader) policy(p *Policy, v value) {
 	var onError string
-	r.object(v, map[string]field{
-		"dir":      r.string(&p.Dir),
+	fields := r.source(&p.Source)
+	maps.Copy(fields, map[string]field{
+		"shadow":   func(v value) { r.shadow(&p.Shadow, v) },
+		"canary":   func(v value) { r.canary(&p.Canary, v) },
 		"deadline": r.duration(&p.Deadline, 100*time.Microsecond, 10*time.Second),
 		"on_error": r.choice(&onError, Deny), // said for the reader of the file
 		"default":  r.choice(&p.Default, Allow, Deny),
@@ -279,6 +282,7 @@ func (r *reader) policy(p *Policy, v value) {
 		"coverage":  r.integer(&p.Coverage, 0, 100),
 		"last_good": parsed(r, &p.LastGood, parseFileOrNone),
 	})
+	r.object(v, fields)
 }
 
 // parseFileOrNone reads a path, or the word none for no file.

@@ -62,3 +62,6 @@ func (g *Gateway) Close() { g.release() }
 
 // Revision names the policy in force.
 func (g *Gateway) Revision() string { return g.rules.Load().Policy.Revision() }
+
+// Identify returns the owner of a key, as exchanges do.
+func (g *Gateway) Identify(key Secret) (Caller, *llm.Error) { return g.auth.Authenticate(key, g.now()) }

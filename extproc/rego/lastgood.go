@@ -5,29 +5,51 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 )
 
-// keep writes all files of a policy into a zip archive, or leaves the one that
-// is there.
-func (s *source) keep(path string) error {
+// archive returns all files of a policy as a zip archive.
+func (s *source) archive() ([]byte, error) {
 	var b bytes.Buffer
 	w := zip.NewWriter(&b)
 	for _, files := range []map[string][]byte{s.rules, s.tests, s.data} {
 		for _, name := range slices.Sorted(maps.Keys(files)) {
 			f, err := w.Create(name)
 			if err != nil {
-				return err
+				return nil, err
 			}
 			if _, err := f.Write(files[name]); err != nil {
-				return err
+				return nil, err
 			}
 		}
 	}
-	if err := w.Close(); err != nil {
+	err := w.Close()
+	return b.Bytes(), err
+}
+
+// Freeze returns a file system with the files of a policy as they are now, for
+// those who load the same once more.
+func Freeze(fsys fs.FS) (fs.FS, error) {
+	s, err := readSource(fsys)
+	if err != nil {
+		return nil, fmt.Errorf("rego: %w", err)
+	}
+	b, err := s.archive()
+	if err != nil {
+		return nil, fmt.Errorf("rego: %w", err)
+	}
+	return zip.NewReader(bytes.NewReader(b), int64(len(b)))
+}
+
+// keep writes all files of a policy into a zip archive, or leaves the one that
+// is there.
+func (s *source) keep(path string) error {
+	b, err := s.archive()
+	if err != nil {
 		return err
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
@@ -38,7 +60,7 @@ func (s *source) keep(path string) error {
 		return err
 	}
 	defer os.Remove(temporary.Name()) // not there any more if all went well
-	_, err = temporary.Write(b.Bytes())
+	_, err = temporary.Write(b)
 	if err == nil {
 		err = temporary.Sync()
 	}

@@ -181,6 +181,9 @@ func (p *Policy) Review(ctx context.Context, f *gateway.Facts) (gateway.Review, 
 	return gateway.Review{}, fmt.Errorf("rego: %w", err)
 }
 
+// Admits reports whether there are rules about calls of the admin API.
+func (p *Policy) Admits() bool { return p.admin != nil }
+
 // Admit evaluates the rules about a call of the admin API: f has its caller and
 // f.Admin. The denial is nil if no rule denies it. An error denies as well.
 func (p *Policy) Admit(ctx context.Context, f *gateway.Facts) (*gateway.Denial, error) {
