@@ -91,7 +91,7 @@ func (x *Exchange) candidates(ctx context.Context, r *llm.Request) ([]*target, S
 	if targets, err = x.route(r, targets, d); err != nil {
 		return nil, settings, x.refuse(err)
 	}
-	return x.gw.speaking(x.front.dialect, targets), settings, nil
+	return x.gw.speaking(r, x.front.dialect, targets), settings, nil
 }
 
 // mayUse checks the models that a key is restricted to, by the name that was

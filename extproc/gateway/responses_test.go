@@ -52,7 +52,12 @@ func TestSpeaking(t *testing.T) {
 	h := forwarding(t, func(o *Options) {
 		i := slices.IndexFunc(o.Providers, func(p Provider) bool { return p.Name == "a" })
 		o.Providers[i].Also = []string{llm.Responses}
+		o.Providers[i].Rules = func(model string) llm.Rules { return llm.Rules{NoChat: model == "pro", NoChatTools: model == "5.6"} }
 	})
+	const (
+		tools  = `,"tools":[{"type":"function","function":{"name":"f"}}]`
+		claude = `{"model":"a/5.6","max_tokens":9,"messages":[{"role":"user","content":"hi"}]`
+	)
 	const state = `"input":"hi","previous_response_id":"resp_1","tools":[{"type":"web_search"}]}`
 	for _, tt := range []struct{ method, path, body, want string }{
 		{"POST", "/v1/responses", `{"model":"a/m",` + state, "a /v1/responses"},
@@ -61,6 +66,13 @@ func TestSpeaking(t *testing.T) {
 		{"POST", "/v1/responses/compact", `{"model":"a/m","input":"hi"}`, "a /v1/responses/compact"},
 		{"POST", chatPath, chat("a/m", ""), "a /v1/chat/completions"},
 		{"POST", "/v1/messages", `{"model":"a/m","max_tokens":9,"messages":[{"role":"user","content":"hi"}]}`, "a /v1/chat/completions"},
+		// What a model has only there goes there, whoever asks.
+		{"POST", chatPath, chat("a/pro", ""), "a /v1/responses"},
+		{"POST", chatPath, chat("a/5.6", tools), "a /v1/chat/completions"}, // as the client says
+		{"POST", "/v1/messages", claude + `,"tools":[{"name":"f","input_schema":{"type":"object"}}]}`, "a /v1/responses"},
+		{"POST", "/v1/messages", claude + "}", "a /v1/chat/completions"},
+		{"POST", "/v1/embeddings", `{"model":"a/pro","input":"hi"}`, "a /v1/embeddings"},
+		{"POST", chatPath, chat("c/pro", ""), "c /api/chat/completions"}, // has no other API
 	} {
 		_, answer, f := ask(t, h, tt.method, tt.path, tt.body)
 		if answer != nil {

@@ -233,13 +233,18 @@ func (p *Provider) in(name string, sides map[string]dialect.ProviderSide) (diale
 	return wire, nil
 }
 
-// speaking returns the targets as a client of a dialect is served: in its own
-// where the provider has it, since that has all that the client can ask for.
-func (g *Gateway) speaking(dialect string, targets []*target) []*target {
+// speaking returns the targets as the request's client is served: in its own
+// dialect where the provider has it, since that has all that the client can ask
+// for, and in one that the model can take the request in.
+func (g *Gateway) speaking(r *llm.Request, client string, targets []*target) []*target {
 	var all []*target
 	for i, t := range targets {
-		s, ok := g.others[other{t.Name, dialect}]
-		if !ok || t.Dialect == dialect {
+		want := client
+		if r.Op == llm.OpChat && (t.rules.NoChat || t.rules.NoChatTools && len(r.Tools) > 0 && client != llm.OpenAI) {
+			want = llm.Responses
+		}
+		s, ok := g.others[other{t.Name, want}]
+		if !ok || t.Dialect == want {
 			continue
 		}
 		if all == nil { // targets belong to the snapshot

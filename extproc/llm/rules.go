@@ -21,6 +21,8 @@ type Rules struct {
 	SignedCalls   bool     // gemini: refuses earlier tool calls without a signature
 	NoPenalties   bool     // gemini: refuses frequency and presence penalties
 	CacheMarks    bool     // openai, responses: takes prompt_cache_breakpoint
+	NoChat        bool     // openai: is in the Responses API alone
+	NoChatTools   bool     // openai: refuses functions while it reasons, but in the Responses API
 	NoImages      bool     // reads none
 	NoAudio       bool     // hears none
 	NoFiles       bool     // reads none

@@ -77,20 +77,38 @@ var (
 	sizeChat    = llm.Rules{Context: 128_000, MaxOutput: 16_384}
 	sizeMillion = llm.Rules{Context: 1_047_576, MaxOutput: 32_768}
 
+	// In openai-go v3.95.0 these are models for the Responses API and not for chats.
+	noChat = llm.Rules{NoChat: true}
+
+	gpt50 = with(with(noSampling, size400), llm.Rules{Efforts: efforts50})
+	gpt51 = with(with(reasoning, size400), llm.Rules{Efforts: efforts51}) // their default effort is none
+	gpt54 = with(with(reasoning, sizeLong), llm.Rules{Efforts: efforts52})
+	gpt56 = with(with(reasoning, sizeLong), llm.Rules{Efforts: efforts56, CacheMarks: true})
+	o     = with(with(noSampling, size200), llm.Rules{Efforts: effortsO})
+
 	openAI = []rule{
 		{"gpt-[5-9]*-chat*", sizeChat},
-		{"gpt-5.1*", with(with(reasoning, size400), llm.Rules{Efforts: efforts51})}, // their default effort is none
+		{"gpt-5-codex", with(gpt50, noChat)},
+		{"gpt-5-pro", with(gpt50, noChat)},
+		{"gpt-5.1-codex-max", with(gpt51, noChat)},
+		{"gpt-5.5-pro", with(gpt54, noChat)},
+		{"gpt-5.6-cyber", with(gpt56, noChat)},
+		{"o[13]-pro", with(o, noChat)},
+		{"o[34]*-deep-research", with(o, noChat)},
+		{"computer-use-preview", noChat},
+		{"gpt-5.1*", gpt51},
 		{"gpt-5.[23]*", with(with(reasoning, size400), llm.Rules{Efforts: efforts52})},
 		{"gpt-5.4-*", with(reasoning, llm.Rules{Efforts: efforts52})},
-		{"gpt-5.[45]*", with(with(reasoning, sizeLong), llm.Rules{Efforts: efforts52})},
-		{"gpt-5.[6-9]*", with(with(reasoning, sizeLong), llm.Rules{Efforts: efforts56, CacheMarks: true})},
-		{"gpt-5*", with(with(noSampling, size400), llm.Rules{Efforts: efforts50})},
+		{"gpt-5.[45]*", gpt54},
+		{"gpt-5.6*", with(gpt56, llm.Rules{NoChatTools: true})}, // functionToolsWithReasoning in @ai-sdk/openai's catalogue
+		{"gpt-5.[7-9]*", gpt56},
+		{"gpt-5*", gpt50},
 		{"gpt-6-luna", with(noSampling, llm.Rules{Efforts: efforts56, CacheMarks: true})},
 		{"gpt-6-sol", with(noSampling, llm.Rules{Efforts: efforts56, CacheMarks: true})},
 		{"gpt-6.1-terra", with(noSampling, llm.Rules{Efforts: efforts56, CacheMarks: true})},
 		{"gpt-[6-9]*", with(noSampling, llm.Rules{Efforts: efforts6, CacheMarks: true})},
 		{"o1-mini*", llm.Rules{Reasons: true, NoSampling: true, SystemRole: "developer", Context: 128_000, MaxOutput: 65_536}},
-		{"o[1-9]*", with(with(noSampling, size200), llm.Rules{Efforts: effortsO})},
+		{"o[1-9]*", o},
 		{"gpt-4o*-search-preview", with(sizeChat, llm.Rules{NoSampling: true})},
 		{"gpt-4o-*audio*", sizeChat},
 		{"gpt-4o-*realtime*", llm.Rules{}},

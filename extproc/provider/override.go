@@ -92,6 +92,8 @@ var ruleFields = []ruleField{
 	scalar("signed_calls", func(r *llm.Rules) *bool { return &r.SignedCalls }),
 	scalar("no_penalties", func(r *llm.Rules) *bool { return &r.NoPenalties }),
 	scalar("cache_marks", func(r *llm.Rules) *bool { return &r.CacheMarks }),
+	scalar("no_chat", func(r *llm.Rules) *bool { return &r.NoChat }),
+	scalar("no_chat_tools", func(r *llm.Rules) *bool { return &r.NoChatTools }),
 	scalar("no_images", func(r *llm.Rules) *bool { return &r.NoImages }),
 	scalar("no_audio", func(r *llm.Rules) *bool { return &r.NoAudio }),
 	scalar("no_files", func(r *llm.Rules) *bool { return &r.NoFiles }),
