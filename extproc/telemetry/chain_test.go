@@ -3,6 +3,7 @@ package telemetry
 import (
 	"bytes"
 	"context"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -103,6 +104,33 @@ func TestVerifyEnd(t *testing.T) {
 	found, err := Verify(paths...)
 	if err != nil || found[0].Cut != last || found[0].Last != 23 || found[0].Head == whole[0].Head {
 		t.Errorf("cut in the last line: %+v, %v", found, err)
+	}
+}
+
+// Lines that were added with the right hashes are not of the chain.
+func TestVerifyAdded(t *testing.T) {
+	_, paths := written(t)
+	whole, err := Verify(paths...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	last := paths[len(paths)-1]
+	text := read(t, last)
+	end := chain{id: whole[0].Chain, seq: whole[0].Last}
+	if _, err := hex.Decode(end.hash[:], []byte(whole[0].Head)); err != nil {
+		t.Fatal(err)
+	}
+	for want, c := range map[string]chain{
+		"this line belongs to another chain":                        {"00ff", end.seq, end.hash},
+		"this is line 26 of the chain, and the one before it is 24": {end.id, end.seq + 1, end.hash},
+		"the line before this one is another than was there":        {end.id, end.seq, chain{}.hash},
+		"": end,
+	} {
+		_, lines := c.seal(bodies(24, 25), false)
+		write(t, last, append(text, lines[0]...))
+		if _, err := Verify(paths...); (err == nil) != (want == "") || err != nil && !strings.HasSuffix(err.Error(), ": "+want) {
+			t.Errorf("got %v, want %q", err, want)
+		}
 	}
 }
 

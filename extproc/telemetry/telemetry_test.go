@@ -295,18 +295,17 @@ func TestRetried(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tries := 0
+	tries, done := 0, make(chan struct{})
 	d.put = func(bodies [][]byte) ([][]byte, error) {
 		if tries++; tries == 1 {
 			return nil, errors.New("no space left")
 		}
+		defer close(done)
 		return d.file.append(bodies)
 	}
 	go d.write()
 	d.With(all).Decided(allowed("1"))
-	for end := time.Now().Add(deadline); len(events(t, path)) == 0 && time.Now().Before(end); {
-		time.Sleep(time.Millisecond)
-	}
+	<-done
 	finish(t, d)
 	if lost, _ := d.Lost(); lost != 0 || ids(events(t, path)) != "1" {
 		t.Errorf("%d are lost, %s are there", lost, ids(events(t, path)))
