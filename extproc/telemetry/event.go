@@ -3,6 +3,7 @@ package telemetry
 import (
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -76,17 +77,19 @@ type Timing struct {
 	Eval int64 `json:"timer_sdk_decision_eval_ns"` // OPA's name for it
 }
 
+// PathRequest is the Path of decisions about requests.
+const PathRequest = "attache/request"
+
 const (
-	pathRequest = "attache/request"
-	maxBody     = 1 << 20 // bytes of an event; a larger one goes without its input
-	maxFailure  = 4 << 10 // bytes of an error's text
+	maxBody    = 1 << 20 // bytes of an event; a larger one goes without its input
+	maxFailure = 4 << 10 // bytes of an error's text
 )
 
 // event makes an event of a decision, and its JSON without a link.
 func (s *sink) event(d *gateway.Decided, host string) (*Event, []byte) {
 	r := d.Record
 	e := &Event{
-		DecisionID: r.ID, Timestamp: r.Start.UTC(), Path: pathRequest,
+		DecisionID: r.ID, Timestamp: r.Start.UTC(), Path: PathRequest,
 		Labels:  map[string]string{"app": "attache", "host": host},
 		Bundles: map[string]Bundle{"policy": {r.Revision}},
 		Outcome: Outcome{r.Status, r.Code, r.Target},
@@ -122,14 +125,23 @@ func (s *sink) event(d *gateway.Decided, host string) (*Event, []byte) {
 func (s *sink) addInput(e *Event, d *gateway.Decided, w gateway.Witness) {
 	wanted := s.Content == ContentProjected && d.Record.Log.Level != gateway.LogMeta && d.Err == nil
 	if wanted {
-		in, err := w.Seen(d.Facts)
-		if err == nil && in != nil {
+		if in, err := seenBy(w, d.Facts); err == nil && in != nil {
 			e.Input = in
 			e.erase(d.Record.Log.Redact)
 			return
 		}
 	}
 	e.Erased = append(e.Erased, "/input")
+}
+
+// seenBy asks the policy what its rules saw. Here nobody else would stop a panic.
+func seenBy(w gateway.Witness, f *gateway.Facts) (in []byte, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			in, err = nil, errors.New("the policy panicked")
+		}
+	}()
+	return w.Seen(f)
 }
 
 // body writes the event without its link. What is too large loses its input, and

@@ -45,6 +45,11 @@ func (w witness) Place(rule string) string {
 	return ""
 }
 
+// panics is a policy that cannot tell what it saw.
+type panics struct{ witness }
+
+func (panics) Seen(*gateway.Facts) ([]byte, error) { panic("broken") }
+
 const seen = `{"caller":{"team":"search"},"properties":{"email":"ann@example.org","tenant":"t1"},"request":{"model":"smart"}}`
 
 // allowed is a request that the policy allowed.
@@ -139,6 +144,7 @@ func TestEvent(t *testing.T) {
 		{"traced", with(allowed("11"), func(d *gateway.Decided) { d.Trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01" }), all},
 		{"a trace that is none", with(allowed("12"), func(d *gateway.Decided) { d.Trace = "00-0AF7651916CD43DD8448EB211C80319C-b7ad6b7169203331-01" }), all},
 		{"a policy that tells nothing", with(allowed("13"), func(d *gateway.Decided) { d.Policy = gateway.NoPolicy{} }), all},
+		{"a policy that panics", with(allowed("15"), func(d *gateway.Decided) { d.Policy = panics{} }), all},
 		{"too large", with(allowed("14"), func(d *gateway.Decided) {
 			d.Policy = witness{seen: `{"request":{"tools":"` + strings.Repeat("x", maxBody) + `"}}`}
 		}), all},
