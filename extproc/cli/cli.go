@@ -12,6 +12,8 @@ import (
 	"fmt"
 	"io"
 	"os/signal"
+	"slices"
+	"strings"
 	"syscall"
 
 	"github.com/attache-gateway/attache/extproc/config"
@@ -32,7 +34,7 @@ const (
 	exitUsage  = 2
 )
 
-// A command is one word behind attache.
+// A command is what a word behind attache does, or two words.
 type command struct {
 	name  string
 	args  string
@@ -46,7 +48,14 @@ var commands = []command{
 	{"up", "[-c FILE]", "run the gateway and Envoy together", (*Program).up},
 	{"envoy", "-c FILE [--for 1.40|1.39]", "print the configuration for Envoy", (*Program).envoy},
 	{"check", "-c FILE", "find everything wrong that can be known before starting", (*Program).check},
-	{"policy", "verify FILE...", "check logs of decisions", (*Program).policy},
+	{"policy check", rulesArgs + " [--json]", "what check does for rules alone, with what they cost", (*Program).policyCheck},
+	{"policy test", rulesArgs + " [--coverage] [--json]", "run the tests of rules", (*Program).policyTest},
+	{"policy eval", rulesArgs + " -i INPUT", "print the decision about a request", (*Program).policyEval},
+	{"policy explain", rulesArgs + " -i INPUT | --id ID [--json]", "say why a decision is as it is", (*Program).policyExplain},
+	{"policy replay", rulesArgs + " --candidate DIR [--since 1h] [--log FILE] [--fail-on 'new-deny>0.1%']", "run recorded requests through other rules", (*Program).policyReplay},
+	{"policy bench", rulesArgs + " [-i INPUT]... [--log FILE] [--json]", "measure what decisions cost", (*Program).policyBench},
+	{"policy fmt", "[--check] DIR|FILE...", "give rules their usual form", (*Program).policyFormat},
+	{"policy verify", "[--json] FILE...", "check that logs of decisions are as they were written", (*Program).policyVerify},
 	{"keys", "new|list|revoke -c FILE", "make, list and revoke the keys of callers", (*Program).keys},
 	{"usage", "-c FILE [--since 24h] [--json]", "sum up requests, tokens and cost by key and model", (*Program).usage},
 }
@@ -62,11 +71,12 @@ func (p *Program) Run(args []string) int {
 		return exitGood
 	}
 	for _, c := range commands {
-		if c.name == args[0] {
-			return p.exit(c, args[1:])
+		words := strings.Fields(c.name)
+		if n := len(words); len(args) >= n && slices.Equal(words, args[:n]) {
+			return p.exit(c, args[n:])
 		}
 	}
-	fmt.Fprintf(p.Stderr, "attache: there is no command %q\n\n", args[0])
+	fmt.Fprintf(p.Stderr, "attache: there is no command %q\n\n", strings.Join(args[:min(len(args), 2)], " "))
 	p.help(p.Stderr)
 	return exitUsage
 }
@@ -93,7 +103,7 @@ func (p *Program) exit(c command, args []string) int {
 func (p *Program) help(w io.Writer) {
 	fmt.Fprintln(w, "attache: an AI gateway for Envoy\n\ncommands:")
 	for _, c := range commands {
-		fmt.Fprintf(w, "  %-8s %-32s %s\n", c.name, c.args, c.short)
+		fmt.Fprintf(w, "  %-14s  %s\n  %14s    %s\n", c.name, c.short, "", c.args)
 	}
 	fmt.Fprintln(w, "\nexit codes: 0 good, 1 failed, 2 wrong use")
 }

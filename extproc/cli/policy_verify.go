@@ -8,25 +8,6 @@ import (
 	"github.com/attache-gateway/attache/extproc/telemetry"
 )
 
-// policyCommands are the words behind attache policy.
-var policyCommands = []command{
-	{"policy verify", "[--json] FILE...", "check that logs of decisions are as they were written", (*Program).policyVerify},
-}
-
-// policy runs a command about the policy.
-func (p *Program) policy(ctx context.Context, args []string) error {
-	for _, c := range policyCommands {
-		if len(args) > 0 && c.name == "policy "+args[0] {
-			return c.run(p, ctx, args[1:])
-		}
-	}
-	words := ""
-	for _, c := range policyCommands {
-		words += "\n  attache " + c.name + " " + c.args + ": " + c.short
-	}
-	return fmt.Errorf("%w: say what to do:%s", errUsage, words)
-}
-
 // policyVerify checks the chains of decision logs.
 func (p *Program) policyVerify(_ context.Context, args []string) error {
 	f := p.flags("policy verify")

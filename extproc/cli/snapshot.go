@@ -54,6 +54,7 @@ func snapshot(ctx context.Context, c *config.Config, log *slog.Logger, creds *cr
 		Guards:      guards,
 		Sinks:       sinks,
 		Decisions:   decisions.sink(c, log),
+		Explaining:  c.Policy.Explain,
 		Forward:     gateway.Forwarding{Provider: c.Forward.Provider, Unguarded: c.Forward.Unguarded == config.Allow},
 		PassUsage:   c.UsageChunk == config.PassUsage,
 		MaxRequest:  c.Envoy.MaxRequest,

@@ -57,6 +57,7 @@ func (r *reader) check(c *Config) {
 	}
 	r.checkForward(c)
 	r.checkPolicy(&c.Policy)
+	r.checkExplain(c)
 	r.checkGuards(c.Guards)
 	if !r.wrong("") {
 		r.missing("auth.mode", "must be written: %s asks for a key (see attache keys), %s lets everybody in", AuthKeys, AuthNone)

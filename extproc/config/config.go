@@ -175,6 +175,7 @@ type Policy struct {
 	LastGood string              // file for the rules that were loaded last
 	Shadow   Shadow
 	Canary   Canary
+	Explain  gateway.Explaining // who may ask why a request is handled as it is
 }
 
 // Answers to what happens where nothing else is said.

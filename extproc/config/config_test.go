@@ -81,7 +81,8 @@ func TestGood(t *testing.T) {
 		Forward:    Forward{Provider: "local", Unguarded: Allow},
 		Auth:       Auth{AuthKeys, "/etc/keys.json"},
 		Policy: Policy{Source: Source{Dir: filepath.Join(dir, "../policies")}, Deadline: 2 * time.Millisecond, Default: Deny,
-			Off: []string{"residency"}, Teams: map[string][]string{"search": {"deny", "label"}}, Builtins: []string{"time.now_ns"}, Coverage: 80},
+			Off: []string{"residency"}, Teams: map[string][]string{"search": {"deny", "label"}}, Builtins: []string{"time.now_ns"}, Coverage: 80,
+			Explain: gateway.Explaining{Roles: []string{"admin"}, Keys: []string{"key-x"}}},
 		Guards: []Guard{
 			{Name: "pii", WASM: filepath.Join(dir, "pii.wasm"), SHA256: strings.Repeat("abcdef0123456789", 4),
 				Config: json.RawMessage(`{"labels":["A","b 127.0.0.1"],"nested":{"n":1,"f":1.5,"t":true,"z":null,"s":"1"},"date":"2026-11-21"}`),

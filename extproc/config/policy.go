@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"go.yaml.in/yaml/v3"
+
 	"github.com/attache-gateway/attache/extproc/gateway"
 )
 
@@ -165,6 +167,29 @@ func (r *reader) canary(c *Canary, v value) {
 		"by":    r.choice(&c.By, gateway.ByKey, gateway.ByUser, gateway.BySession, gateway.ByTeam),
 	})
 	r.missing(v.path+".share", "is missing; it is a percentage of the callers, such as 5%%")
+}
+
+// explain reads who may ask why: the word all, or roles and keys.
+func (r *reader) explain(e *gateway.Explaining, v value) {
+	if v.node.Kind == yaml.ScalarNode {
+		var word string
+		r.choice(&word, "all")(v)
+		e.All = word == "all"
+		return
+	}
+	r.object(v, map[string]field{"roles": r.strings(&e.Roles), "keys": r.strings(&e.Keys)})
+	if !r.has(v.path+".roles") && !r.has(v.path+".keys") && !r.wrong(v.path) {
+		r.problem(v.path, "needs roles, keys or both; everybody may ask if it is all")
+	}
+}
+
+// checkExplain refuses what would let nobody ask: callers without keys have no
+// roles.
+func (r *reader) checkExplain(c *Config) {
+	e := &c.Policy.Explain
+	if c.Auth.Mode == AuthNone && !e.All && len(e.Roles)+len(e.Keys) > 0 {
+		r.problem("policy.explain", "names callers, which needs auth.mode keys; without keys it can only be all")
+	}
 }
 
 // checkPolicy looks at what no part of the policy can tell.

@@ -264,6 +264,7 @@ func (r *reader) policy(p *Policy, v value) {
 	maps.Copy(fields, map[string]field{
 		"shadow":   func(v value) { r.shadow(&p.Shadow, v) },
 		"canary":   func(v value) { r.canary(&p.Canary, v) },
+		"explain":  func(v value) { r.explain(&p.Explain, v) },
 		"deadline": r.duration(&p.Deadline, 100*time.Microsecond, 10*time.Second),
 		"on_error": r.choice(&onError, Deny), // said for the reader of the file
 		"default":  r.choice(&p.Default, Allow, Deny),

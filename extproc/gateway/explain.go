@@ -11,14 +11,14 @@ import (
 	"github.com/attache-gateway/attache/extproc/llm"
 )
 
-// explainHeader asks for an explanation in a request, and carries it in the
+// ExplainHeader asks for an explanation in a request, and carries it in the
 // response.
-const explainHeader = "x-attache-explain"
+const ExplainHeader = "x-attache-explain"
 
-// What explainHeader can say.
+// What ExplainHeader can say.
 const (
-	explainBeside = "1"    // the response has an explanation in its headers
-	explainOnly   = "only" // it is the whole response, and no provider is called
+	ExplainBeside = "1"    // the response has an explanation in its headers
+	ExplainOnly   = "only" // it is the whole response, and no provider is called
 )
 
 // maxExplained bounds an explanation in a header, in bytes. Clients that bound
@@ -81,13 +81,13 @@ type LeftOut struct {
 // An Explanation says why a request is handled as it is. It holds no prompts
 // and no keys.
 type Explanation struct {
-	Request  string   `json:"request"`
+	Request  string   `json:"request,omitempty"`
 	Policy   string   `json:"policy"` // its revision
 	Decision Decision `json:"decision"`
 	Code     string   `json:"code,omitempty"`  // of the error that the request ends with
 	Error    string   `json:"error,omitempty"` // why there is no decision
 	Reasons
-	Targets []Ranked  `json:"targets"` // in the order in which they are tried
+	Targets []Ranked  `json:"targets,omitempty"` // in the order in which they are tried
 	LeftOut []LeftOut `json:"left_out,omitempty"`
 	Cut     []string  `json:"cut,omitempty"` // members that are not whole, for want of room
 
@@ -97,16 +97,16 @@ type Explanation struct {
 
 // askedWhy reads whether the client wants an explanation.
 func (x *Exchange) askedWhy() *llm.Error {
-	asked := x.head.Get(explainHeader)
+	asked := x.head.Get(ExplainHeader)
 	switch {
 	case asked == "":
 		return nil
-	case asked != explainBeside && asked != explainOnly:
-		return llm.Invalid(explainHeader, "must be %s or %s", explainBeside, explainOnly)
+	case asked != ExplainBeside && asked != ExplainOnly:
+		return llm.Invalid(ExplainHeader, "must be %s or %s", ExplainBeside, ExplainOnly)
 	case !x.gw.explaining.allows(&x.caller):
-		return &llm.Error{Status: 403, Code: llm.CodePolicyDenied, Param: explainHeader, Message: "this caller may not ask why"}
+		return &llm.Error{Status: 403, Code: llm.CodePolicyDenied, Param: ExplainHeader, Message: "this caller may not ask why"}
 	}
-	x.why = &Explanation{Request: x.ID, Policy: x.record.Revision, only: asked == explainOnly, Targets: []Ranked{}}
+	x.why = &Explanation{Request: x.ID, Policy: x.record.Revision, only: asked == ExplainOnly}
 	x.why.Rules = []Effect{}
 	return nil
 }

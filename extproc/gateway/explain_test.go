@@ -51,11 +51,11 @@ func explanationIn(t *testing.T, text string) (e Explanation) {
 func TestExplain(t *testing.T) {
 	d := Decision{Pick: PickCheapest, Prefer: []Preference{{"region=eu", 2}}, Exclude: []Condition{{"model", []string{"gpt-3", "gpt-4"}}}, Rules: []string{"eu"}}
 	h := franks(t, d, because, nil)
-	x, answer, f := decide(t, h, chatPath, chat("smart,a/gpt-4", ""), explainHeader, "1")
+	x, answer, f := decide(t, h, chatPath, chat("smart,a/gpt-4", ""), ExplainHeader, "1")
 	if answer != nil || f == nil {
 		t.Fatalf("answered %s", answer.Body)
 	}
-	text := value(x.ownHeaders(), explainHeader)
+	text := value(x.ownHeaders(), ExplainHeader)
 	if strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r > '~' }) {
 		t.Errorf("not fit for a header: %s", text)
 	}
@@ -96,7 +96,7 @@ func TestExplainOnly(t *testing.T) {
 		{"failed", Decision{}, broken, "smart", llm.CodePolicyError, `"error":"a.rego:5: conflict"`, 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			x, answer, f := decide(t, franks(t, tt.d, because, tt.err), chatPath, chat(tt.model, ""), explainHeader, "only")
+			x, answer, f := decide(t, franks(t, tt.d, because, tt.err), chatPath, chat(tt.model, ""), ExplainHeader, "only")
 			if f != nil || answer == nil || answer.Status != 200 || answer.Type != "application/json" {
 				t.Fatalf("%+v, forwarded %v", answer, f)
 			}
@@ -104,7 +104,7 @@ func TestExplainOnly(t *testing.T) {
 			if e.Code != tt.code || !strings.Contains(string(answer.Body), tt.want) || len(e.Targets) != tt.tells {
 				t.Errorf("have %s", answer.Body)
 			}
-			if value(answer.Header, explainHeader) != "" {
+			if value(answer.Header, ExplainHeader) != "" {
 				t.Error("it is said twice")
 			}
 			x.Close(false)
@@ -114,15 +114,15 @@ func TestExplainOnly(t *testing.T) {
 		})
 	}
 	// What ends before the policy is the error that it is.
-	if _, answer, _ := decide(t, franks(t, Decision{}, because, nil), chatPath, chat("nobody/has", ""), explainHeader, "only"); answer == nil || answer.Status != 404 {
+	if _, answer, _ := decide(t, franks(t, Decision{}, because, nil), chatPath, chat("nobody/has", ""), ExplainHeader, "only"); answer == nil || answer.Status != 404 {
 		t.Errorf("%+v", answer)
 	}
 }
 
 // TestExplainRefused: a refusal carries its explanation as well.
 func TestExplainRefused(t *testing.T) {
-	_, answer, _ := decide(t, franks(t, Decision{Deny: &Denial{Code: "closed", Status: 451}}, because, nil), chatPath, chat("smart", ""), explainHeader, "1")
-	if e := explanationIn(t, value(answer.Header, explainHeader)); answer.Status != 451 || e.Code != "closed" || e.Decision.Deny == nil {
+	_, answer, _ := decide(t, franks(t, Decision{Deny: &Denial{Code: "closed", Status: 451}}, because, nil), chatPath, chat("smart", ""), ExplainHeader, "1")
+	if e := explanationIn(t, value(answer.Header, ExplainHeader)); answer.Status != 451 || e.Code != "closed" || e.Decision.Deny == nil {
 		t.Errorf("%d %+v", answer.Status, e)
 	}
 }
@@ -154,14 +154,14 @@ func TestMayAskWhy(t *testing.T) {
 			})
 			var headers []string
 			if tt.asks != "" {
-				headers = []string{explainHeader, tt.asks}
+				headers = []string{ExplainHeader, tt.asks}
 			}
 			x, answer, _ := decide(t, h, chatPath, chat("smart", ""), headers...)
 			status := 0
 			if answer != nil {
 				status = answer.Status
 			}
-			if status != max(tt.status, 0) || (value(x.ownHeaders(), explainHeader) != "") != (tt.status == 0) {
+			if status != max(tt.status, 0) || (value(x.ownHeaders(), ExplainHeader) != "") != (tt.status == 0) {
 				t.Errorf("status %d, headers %v", status, x.ownHeaders())
 			}
 		})
@@ -208,7 +208,7 @@ func TestLeftOutForMedia(t *testing.T) {
 		o.Providers[0].Rules = func(string) llm.Rules { return llm.Rules{NoImages: true} }
 	})
 	body := `{"model":"smart","messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"https://x/y.png"}}]}]}`
-	_, answer, _ := decide(t, h, chatPath, body, explainHeader, "only")
+	_, answer, _ := decide(t, h, chatPath, body, ExplainHeader, "only")
 	e := explanationIn(t, string(answer.Body))
 	if want := []LeftOut{{"a/gpt-4o", "it takes no images"}}; !reflect.DeepEqual(e.LeftOut, want) || len(e.Targets) != 1 {
 		t.Errorf("%s", answer.Body)

@@ -404,7 +404,7 @@ func (x *Exchange) ownHeaders() []llm.Header {
 		hs = append(hs, llm.Header{Name: "x-attache-warnings", Value: headerText(strings.Join(r.Warnings, "; "))})
 	}
 	if x.why != nil {
-		hs = append(hs, llm.Header{Name: explainHeader, Value: x.explanation().header(maxExplained)})
+		hs = append(hs, llm.Header{Name: ExplainHeader, Value: x.explanation().header(maxExplained)})
 	}
 	hs, _ = x.decision.changed(true, hs, nil)
 	return hs
