@@ -34,7 +34,7 @@ type rule struct {
 // originals stay, as rules may refer to them; unreferenced they cost nothing.
 // The effects of a team's package join those of the gateway's for its callers.
 func desugar(modules map[string]*ast.Module, o *Options) (map[int][]rule, error) {
-	d := desugarer{Options: o, rules: map[int][]rule{}, teams: map[home]bool{}}
+	d := desugarer{Options: o, rules: map[int][]rule{}, teams: map[home]bool{}, helpers: map[helper]*ast.Location{}}
 	for _, name := range slices.Sorted(maps.Keys(modules)) {
 		d.module(name, modules[name])
 	}
@@ -54,6 +54,7 @@ type desugarer struct {
 	*Options
 	rules    map[int][]rule // by entry point
 	teams    map[home]bool  // that have rules
+	helpers  map[helper]*ast.Location
 	own      int            // rules that are not shipped
 	problems problems
 }
@@ -62,6 +63,12 @@ type desugarer struct {
 type home struct {
 	on   int
 	team string // empty: the gateway's own
+}
+
+// A helper is a rule of an entry point's package that is no verb.
+type helper struct {
+	home
+	name string
 }
 
 // homeOf returns the entry point that a package belongs to. It has an entry
@@ -113,6 +120,7 @@ func (d *desugarer) module(name string, m *ast.Module) {
 	}
 	var copies []*ast.Rule
 	for _, r := range m.Rules {
+		d.scattered(r, h)
 		if c := d.rule(r, h); c != nil {
 			copies = append(copies, c)
 		}
@@ -124,6 +132,22 @@ func (d *desugarer) module(name string, m *ast.Module) {
 		d.teams[h] = true
 	}
 	m.Rules = append(m.Rules, copies...)
+}
+
+// scattered finds helpers that two files define. Rego would hold either to be
+// enough, so that a file could switch off a denial in another by the choice of a
+// name.
+func (d *desugarer) scattered(r *ast.Rule, h home) {
+	name := string(r.Head.Ref()[0].Value.(ast.Var))
+	if verbs[name] != nil {
+		return
+	}
+	first := d.helpers[helper{h, name}]
+	if first == nil {
+		d.helpers[helper{h, name}] = r.Location
+	} else if first.File != r.Location.File {
+		d.problems.at(r.Location, "%s is defined at %s as well, and either would be enough; give one of them another name, or a package of its own", name, place(first))
+	}
 }
 
 // packagePath is the path of a package without data.
