@@ -44,6 +44,7 @@ var owners = map[string][]string{
 	"google.golang.org/grpc":          {"extproc/stream", "extproc/cli", "extproc/envoytest", "bench/floor"},
 	"google.golang.org/protobuf":      {"extproc/stream", "extproc/render", "extproc/telemetry", "extproc/envoytest", "bench/floor"},
 	"go.opentelemetry.io/":            {"extproc/telemetry"},
+	"github.com/prometheus/":          {"extproc/telemetry"},
 	"github.com/open-policy-agent/":   {"extproc/rego"},
 	"github.com/tetratelabs/wazero":   {"extproc/wasm"},
 	"github.com/aws/aws-sdk-go-v2/":   {"extproc/credential"},

@@ -38,8 +38,9 @@ type refresher struct {
 	now      func() time.Time
 	log      *slog.Logger
 
-	state atomic.Pointer[state] // nil: nothing was tried yet
-	tried chan struct{}         // closed after the first try
+	state  atomic.Pointer[state] // nil: nothing was tried yet
+	failed atomic.Int64          // tries
+	tried  chan struct{}         // closed after the first try
 }
 
 // A state is what came of the last try.
@@ -126,6 +127,7 @@ func (r *refresher) try(ctx context.Context) (*grant, bool) {
 		err = plain(err)
 		r.state.Store(&state{before.grant, err})
 		if ctx.Err() == nil {
+			r.failed.Add(1)
 			r.log.Warn("no credential could be fetched", "provider", r.provider, "error", err)
 		}
 		return nil, false

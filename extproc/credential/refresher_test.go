@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -220,4 +221,29 @@ func goleakNone(t *testing.T) {
 	if err := goleak.Find(); err != nil {
 		t.Error(err)
 	}
+}
+
+// TestStates: a Set says how each of its credentials does.
+func TestStates(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, from := NewSet(slog.New(slog.DiscardHandler)), &tokens{life: time.Hour}
+		s.all = []*refresher{{provider: "p", now: time.Now, log: s.log, tried: make(chan struct{}), fetch: from.fetch}}
+		if got, want := s.States(), []State{{Provider: "p"}}; !slices.Equal(got, want) {
+			t.Errorf("before the start: %+v", got)
+		}
+		begun := time.Now()
+		s.Start()
+		s.Await(t.Context())
+		first := State{"p", true, begun.Add(time.Hour), 0}
+		if got := s.States()[0]; got != first {
+			t.Errorf("got %+v, want %+v", got, first)
+		}
+		from.fails(errors.New("x"))
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		if got := s.States()[0]; got.Ready || got.Failed < 2 || got.Expires != first.Expires {
+			t.Errorf("after an hour without a new one: %+v", got)
+		}
+		s.Close()
+	})
 }

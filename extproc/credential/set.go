@@ -81,6 +81,26 @@ func (s *Set) Await(ctx context.Context) {
 	}
 }
 
+// A State is how one credential of a Set does.
+type State struct {
+	Provider string
+	Ready    bool
+	Expires  time.Time // zero: there is none, or it is not known
+	Failed   int64     // tries to fetch it
+}
+
+// States are those of all credentials.
+func (s *Set) States() []State {
+	all := make([]State, len(s.all))
+	for i, r := range s.all {
+		all[i] = State{Provider: r.provider, Ready: r.Ready() == nil, Failed: r.failed.Load()}
+		if now := r.state.Load(); now != nil && now.grant != nil {
+			all[i].Expires = now.grant.expires
+		}
+	}
+	return all
+}
+
 // closeTime bounds how long Close waits for calls that do not heed their
 // context. They end by themselves, as the metadata server's client does.
 const closeTime = 3 * time.Second
