@@ -34,7 +34,7 @@ var onlyFrom = map[string]string{"config": "cli", "cli": ""}
 // shared are what dialects may import of each other: the other packages below
 // dialect are formats, which do not know each other.
 var shared = []string{
-	"extproc/dialect", "extproc/dialect/claude", "extproc/dialect/eventstream", "extproc/dialect/exception", "extproc/dialect/fault", "extproc/dialect/jsonx", "extproc/dialect/sse",
+	"extproc/dialect", "extproc/dialect/amazon", "extproc/dialect/claude", "extproc/dialect/eventstream", "extproc/dialect/exception", "extproc/dialect/fault", "extproc/dialect/jsonx", "extproc/dialect/sse",
 }
 
 // owners are the packages that may import a heavy dependency.

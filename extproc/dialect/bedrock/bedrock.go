@@ -9,10 +9,10 @@
 package bedrock
 
 import (
-	"net/url"
 	"strings"
 
 	"github.com/attache-gateway/attache/extproc/dialect"
+	"github.com/attache-gateway/attache/extproc/dialect/amazon"
 	"github.com/attache-gateway/attache/extproc/llm"
 )
 
@@ -35,15 +35,9 @@ const inference = "inferenceConfig"
 // the path.
 func (*Dialect) Member(string) []string { return nil }
 
-// modelPath begins the paths of a model. Names hold colons and slashes, which
-// are escaped as the service's own clients do.
-func modelPath(model string) string {
-	return "/model/" + strings.ReplaceAll(url.PathEscape(model), ":", "%3A")
-}
-
 // path is where a model is called.
 func path(model string, stream bool) string {
-	p := modelPath(model) + "/converse"
+	p := amazon.ModelPath(model) + "/converse"
 	if stream {
 		p += "-stream"
 	}

@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"github.com/attache-gateway/attache/extproc/dialect"
+	"github.com/attache-gateway/attache/extproc/dialect/amazon"
 	"github.com/attache-gateway/attache/extproc/dialect/jsonx"
 	"github.com/attache-gateway/attache/extproc/llm"
 )
@@ -57,7 +58,7 @@ func encodeCount(r *llm.Request, t dialect.Target) (*dialect.Wire, error) {
 		return nil, llm.Unsupported("", "%s counts no requests of other formats", api)
 	}
 	body := append([]byte(`{"input":{"converse":`), r.Patch().Bytes()...)
-	return &dialect.Wire{Path: modelPath(t.Model) + "/count-tokens", Body: append(body, "}}"...)}, nil
+	return &dialect.Wire{Path: amazon.CountPath(t.Model), Body: append(body, "}}"...)}, nil
 }
 
 // A countDecoder reads the answer to count-tokens.

@@ -15,7 +15,7 @@ func TestCountTokens(t *testing.T) {
 		t.Fatalf("got %+v, %v", r, err)
 	}
 	w, err := New().EncodeRequest(r, dialect.Target{Model: "us.anthropic.claude-sonnet-4-6-v1:0"})
-	if err != nil || w.Path != "/model/us.anthropic.claude-sonnet-4-6-v1%3A0/count-tokens" || string(w.Body) != `{"input":{"converse":`+converse+`}}` {
+	if err != nil || w.Path != "/model/anthropic.claude-sonnet-4-6-v1%3A0/count-tokens" || string(w.Body) != `{"input":{"converse":`+converse+`}}` {
 		t.Errorf("got %+v, %v", w, err)
 	}
 	frames, err := New().NewDecoder(llm.OpCountTokens, "application/json", 100).Decode([]byte(`{"inputTokens":12}`), true)

@@ -5,10 +5,9 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
-	"net/url"
-	"strings"
 
 	"github.com/attache-gateway/attache/extproc/dialect"
+	"github.com/attache-gateway/attache/extproc/dialect/amazon"
 	"github.com/attache-gateway/attache/extproc/dialect/eventstream"
 	"github.com/attache-gateway/attache/extproc/dialect/exception"
 	"github.com/attache-gateway/attache/extproc/dialect/jsonx"
@@ -49,28 +48,13 @@ func (d *invoke) EncodeRequest(r *llm.Request, t dialect.Target) (*dialect.Wire,
 	switch {
 	case r.Op == llm.OpCountTokens:
 		p.Set("max_tokens", []byte("1")) // a body without it is none of InvokeModel's
-		w.Path, w.Body = modelRoot(nowhere(t.Model))+"/count-tokens", countBody(p.Bytes())
+		w.Path, w.Body = amazon.CountPath(t.Model), countBody(p.Bytes())
 	case r.Stream:
-		w.Path, w.Body = modelRoot(t.Model)+"/invoke-with-response-stream", p.Bytes()
+		w.Path, w.Body = amazon.ModelPath(t.Model)+"/invoke-with-response-stream", p.Bytes()
 	default:
-		w.Path, w.Body = modelRoot(t.Model)+"/invoke", p.Bytes()
+		w.Path, w.Body = amazon.ModelPath(t.Model)+"/invoke", p.Bytes()
 	}
 	return w, nil
-}
-
-// modelRoot is where the paths of a model begin.
-func modelRoot(model string) string {
-	return "/model/" + strings.ReplaceAll(url.PathEscape(model), ":", "%3A")
-}
-
-// nowhere is a model's name without the region before it, as in us.anthropic.…:
-// CountTokens knows models, but no profiles of regions. Source:
-// Portkey-AI/gateway#1437.
-func nowhere(model string) string {
-	if i := strings.Index(model, "anthropic."); i > 0 && !strings.HasPrefix(model, "arn:") {
-		return model[i:]
-	}
-	return model
 }
 
 // countBody asks how many tokens the body of an InvokeModel has.
