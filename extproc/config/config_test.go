@@ -91,7 +91,7 @@ func TestGood(t *testing.T) {
 				Run: Asked, OnError: Allow, Deadline: 5 * time.Millisecond, Memory: 16 << 20},
 		},
 		Ledger: Ledger{filepath.Join(dir, "usage.db")},
-		Telemetry: Telemetry{Decisions{File: filepath.Join(dir, "decisions.jsonl"), OTLP: "http://127.0.0.1:4318", Content: ContentProjected,
+		Telemetry: Telemetry{Decisions: Decisions{File: filepath.Join(dir, "decisions.jsonl"), OTLP: "http://127.0.0.1:4318", Content: ContentProjected,
 			Mask: []string{"/input/user", "/result/labels/a~1b"}, MaxSize: 10 << 20, Keep: 2}},
 		Log: Log{slog.LevelDebug, "json"},
 	}

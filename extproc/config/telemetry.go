@@ -7,7 +7,10 @@ import (
 )
 
 // Telemetry says what is told of the gateway's work, and to whom.
-type Telemetry struct{ Decisions Decisions }
+type Telemetry struct {
+	Prometheus bool // GET /metrics on the admin address
+	Decisions  Decisions
+}
 
 // Decisions say how the policy's decisions are logged.
 type Decisions struct {
@@ -30,14 +33,14 @@ const (
 )
 
 func defaultTelemetry() Telemetry {
-	return Telemetry{Decisions{Content: ContentNone, Sample: 1000, MaxSize: 100 << 20, Keep: 5}}
+	return Telemetry{Prometheus: true, Decisions: Decisions{Content: ContentNone, Sample: 1000, MaxSize: 100 << 20, Keep: 5}}
 }
 
 func (r *reader) telemetry(t *Telemetry, v value) {
 	r.object(v, map[string]field{
 		"decisions":  func(v value) { r.decisions(&t.Decisions, v) },
 		"otlp":       nil,
-		"prometheus": nil,
+		"prometheus": parsed(r, &t.Prometheus, parseBool),
 	})
 }
 
