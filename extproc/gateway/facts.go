@@ -183,7 +183,7 @@ type CacheUse struct {
 
 // The levels of logging, from the least to the most.
 const (
-	LogNone = "none" // no line of its own and no event; the ledger has its row
+	LogNone = "none" // no line of its own, no event unless denied; the ledger has its row
 	LogMeta = "meta" // without content
 	LogFull = "full"
 )

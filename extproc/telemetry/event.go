@@ -120,10 +120,13 @@ func (s *sink) event(d *gateway.Decided, host string) (*Event, []byte) {
 	return e, e.body()
 }
 
+// withheld are the levels of logging that leave the input out.
+var withheld = map[string]bool{gateway.LogNone: true, gateway.LogMeta: true}
+
 // addInput adds what the rules could see, where it is wanted. A policy that has
 // failed could not say what of it is to be left out, so all of it is.
 func (s *sink) addInput(e *Event, d *gateway.Decided, w gateway.Witness) {
-	wanted := s.Content == ContentProjected && d.Record.Log.Level != gateway.LogMeta && d.Err == nil
+	wanted := s.Content == ContentProjected && !withheld[d.Record.Log.Level] && d.Err == nil
 	if wanted {
 		if in, err := seenBy(w, d.Facts); err == nil && in != nil {
 			e.Input = in

@@ -31,13 +31,10 @@ var _ gateway.DecisionSink = (*sink)(nil)
 // With returns a sink for decisions of which f says what is logged.
 func (d *Decisions) With(f Filter) gateway.DecisionSink { return &sink{d, f} }
 
-// Decided takes a decision to be logged soon. The policy may ask for no event. It
-// is not asked where it has failed.
+// Decided takes a decision to be logged soon. The policy may ask for no event of
+// what it allows. Denials are all kept.
 func (s *sink) Decided(d *gateway.Decided) {
-	if d.Err == nil && d.Record.Log.Level == gateway.LogNone {
-		return
-	}
-	if !d.Denied() && !sampled(d.Record.ID, s.Sample) {
+	if !d.Denied() && (d.Record.Log.Level == gateway.LogNone || !sampled(d.Record.ID, s.Sample)) {
 		return
 	}
 	s.log.add(job{d, s, weight(d.Facts)})

@@ -208,7 +208,7 @@ func TestKept(t *testing.T) {
 	d.With(all).Decided(silent)
 	d.With(all).Decided(allowed("last"))
 	finish(t, d)
-	if got, want := ids(events(t, path)), "denied no-target failed last"; got != want {
+	if got, want := ids(events(t, path)), "denied no-target failed secret last"; got != want {
 		t.Errorf("events of %s, want %s", got, want)
 	}
 }
