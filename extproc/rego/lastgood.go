@@ -12,23 +12,29 @@ import (
 	"slices"
 )
 
-// archive returns all files of a policy as a zip archive.
-func (s *source) archive() ([]byte, error) {
+// zipped returns files as a zip archive.
+func zipped(files map[string][]byte) ([]byte, error) {
 	var b bytes.Buffer
 	w := zip.NewWriter(&b)
-	for _, files := range []map[string][]byte{s.rules, s.tests, s.data} {
-		for _, name := range slices.Sorted(maps.Keys(files)) {
-			f, err := w.Create(name)
-			if err != nil {
-				return nil, err
-			}
-			if _, err := f.Write(files[name]); err != nil {
-				return nil, err
-			}
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		f, err := w.Create(name)
+		if err != nil {
+			return nil, err
+		}
+		if _, err := f.Write(files[name]); err != nil {
+			return nil, err
 		}
 	}
 	err := w.Close()
 	return b.Bytes(), err
+}
+
+// files are all that a policy is made of.
+func (s *source) files() map[string][]byte {
+	all := maps.Clone(s.rules)
+	maps.Copy(all, s.tests)
+	maps.Copy(all, s.data)
+	return all
 }
 
 // Freeze returns a file system with the files of a policy as they are now, for
@@ -38,7 +44,12 @@ func Freeze(fsys fs.FS) (fs.FS, error) {
 	if err != nil {
 		return nil, fmt.Errorf("rego: %w", err)
 	}
-	b, err := s.archive()
+	return frozen(s.files())
+}
+
+// frozen is a file system in memory.
+func frozen(files map[string][]byte) (fs.FS, error) {
+	b, err := zipped(files)
 	if err != nil {
 		return nil, fmt.Errorf("rego: %w", err)
 	}
@@ -48,7 +59,7 @@ func Freeze(fsys fs.FS) (fs.FS, error) {
 // keep writes all files of a policy into a zip archive, or leaves the one that
 // is there.
 func (s *source) keep(path string) error {
-	b, err := s.archive()
+	b, err := zipped(s.files())
 	if err != nil {
 		return err
 	}
