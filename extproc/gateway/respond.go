@@ -4,14 +4,12 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"mime"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/attache-gateway/attache/extproc/dialect"
-	"github.com/attache-gateway/attache/extproc/dialect/eventstream"
 	"github.com/attache-gateway/attache/extproc/llm"
 )
 
@@ -369,80 +367,4 @@ func (x *Exchange) LocalReply(n, status int, details string) *llm.Answer {
 	x.tried = len(x.attempts)
 	x.mu.Unlock()
 	return x.refuse(e)
-}
-
-// responseHead is what happens to the headers of a response that is passed on.
-func (x *Exchange) responseHead(r *response, bodyChanges bool) *ResponseHead {
-	h := &ResponseHead{Set: x.ownHeaders(), Remove: withdrawn(r.head, bodyChanges, r.Dialect != x.front.dialect && r.req.Op != llm.OpForward)}
-	_, h.Remove = x.decision.changed(true, nil, h.Remove)
-	switch {
-	case r.enc != nil:
-		h.Set = append(h.Set, llm.Header{Name: "content-type", Value: r.enc.MediaType()})
-	case r.media != "":
-		h.Set = append(h.Set, llm.Header{Name: "content-type", Value: r.media})
-	}
-	return h
-}
-
-// ownHeaders tell the client what became of its request.
-func (x *Exchange) ownHeaders() []llm.Header {
-	r := &x.record
-	hs := []llm.Header{{Name: "x-attache-request-id", Value: x.ID}}
-	if r.Provider != "" {
-		hs = append(hs, llm.Header{Name: "x-attache-provider", Value: r.Provider})
-		if model, ok := strings.CutPrefix(r.Target, r.Provider+"/"); ok {
-			hs = append(hs, llm.Header{Name: "x-attache-model", Value: headerText(model)})
-		}
-	}
-	if x.tried > 0 {
-		hs = append(hs, llm.Header{Name: "x-attache-attempts", Value: strconv.Itoa(x.tried)})
-	}
-	if r.Revision != "" {
-		hs = append(hs, llm.Header{Name: "x-attache-policy", Value: r.Revision})
-	}
-	if len(r.Warnings) > 0 {
-		hs = append(hs, llm.Header{Name: "x-attache-warnings", Value: headerText(strings.Join(r.Warnings, "; "))})
-	}
-	if x.why != nil {
-		hs = append(hs, llm.Header{Name: ExplainHeader, Value: x.explanation().header(maxExplained)})
-	}
-	hs, _ = x.decision.changed(true, hs, nil)
-	return hs
-}
-
-// headerText makes text fit for a header's value.
-func headerText(s string) string {
-	const limit = 1000
-	s = strings.Map(func(r rune) rune {
-		if r < ' ' || r > '~' {
-			return '?'
-		}
-		return r
-	}, s)
-	return s[:min(len(s), limit)]
-}
-
-func value(h []llm.Header, name string) string {
-	for _, f := range h {
-		if f.Name == name {
-			return f.Value
-		}
-	}
-	return ""
-}
-
-// The media types of streams.
-const (
-	serverSent = "text/event-stream"
-	amazons    = eventstream.MediaType
-)
-
-func streaming(mediaType string) bool { return mediaType == serverSent || mediaType == amazons }
-
-func mediaType(h []llm.Header) string {
-	m, _, err := mime.ParseMediaType(value(h, "content-type"))
-	if err != nil {
-		return ""
-	}
-	return m
 }
