@@ -47,7 +47,7 @@ func (p *Program) policyCheck(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	c := checked{policy.Revision(), policy.Rules(), policy.Warnings(), len(report.Tests), report.Covered, report.Missing}
+	c := checked{policy.Revision(), policy.Rules(), append([]string{}, policy.Warnings()...), len(report.Tests), report.Covered, append([]string{}, report.Missing...)}
 	if *asJSON {
 		return json.NewEncoder(p.Stdout).Encode(c)
 	}

@@ -129,9 +129,10 @@ func overlay(under, over ast.Object, at string) ast.Object {
 	return sum
 }
 
-// Replay evaluates a recorded or written input without the cache.
+// Replay evaluates a recorded or written input without the cache. It has more
+// time than a request, since it is about what the rules say.
 func (p *Policy) Replay(ctx context.Context, s Sight) (Evaluation, error) {
-	return p.inspect(ctx, s.projected(p), 0)
+	return p.inspect(ctx, s.projected(p), explainTime)
 }
 
 // Follow is Replay with the rules that do not hold.
