@@ -235,7 +235,9 @@ func dishes() []dish {
 			{key: "-team search", more: offers("fetch"), want: "openai/gpt-4o"},
 			{key: "-team search", more: offers("refund"), want: "403 tool_not_allowed"},
 			{more: offers("fetch"), want: "403 tool_not_allowed"},
-			{key: "-team search", more: `,"tools":[{"type":"web_search"}]`, want: "403 tool_not_allowed"},
+			{key: "-team search", more: `,"tools":[{"type":"code_interpreter"}]`, want: "403 tool_not_allowed"},
+			{key: "-team search", more: `,"functions":[{"name":"refund"}]`, want: "403 tool_not_allowed"},
+			{more: `,"web_search_options":{}`, want: "403 tool_not_allowed"},
 		}},
 		{policy: "vision-routing", steps: []step{
 			{model: "eyes", image: true, want: "openai/gpt-4o"},

@@ -35,7 +35,7 @@ type Facts struct {
 	Images      int
 	Audios      int
 	Files       int
-	Tools       []string // names, in order
+	Tools       []string // names, or the types of those that providers run
 	Format      string   // of the answer: text, json_object, json_schema
 	Temperature int64    // thousandths; -1: not given
 	TopP        int64    // thousandths; -1: not given

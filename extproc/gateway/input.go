@@ -25,8 +25,8 @@ func (x *Exchange) facts(r *llm.Request, targets []*target) *Facts {
 	if x.policy.Reads("request.tokens") { // a shadow changes nothing
 		r.InputEstimate = f.InputTokens
 	}
-	for _, t := range r.Tools {
-		f.Tools = append(f.Tools, t.Name)
+	if x.reads("request.tools") {
+		f.Tools = toolNames(r)
 	}
 	m := mediaOf(r)
 	f.Images, f.Audios, f.Files = m.images, m.audios, m.files

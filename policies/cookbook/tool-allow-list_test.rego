@@ -19,7 +19,7 @@ test_listed_tools if {
 test_others if {
 	refused(offers("search", {"fetch", "refund"}))
 	refused(offers("nobody", {"fetch"}))
-	refused(offers("search", {""}))
+	refused(offers("search", {"mcp"}))
 }
 
 test_the_message_names_the_tool if {
