@@ -16,7 +16,7 @@ import (
 	"github.com/attache-gateway/attache/extproc/llm"
 )
 
-// listenAdmin serves health checks and the admin API.
+// listenAdmin serves health checks, metrics and the admin API.
 func (s *service) listenAdmin(c *config.Config) error {
 	l, err := net.Listen("tcp", c.Admin)
 	if err != nil {
@@ -32,6 +32,10 @@ func (s *service) listenAdmin(c *config.Config) error {
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprintf(w, "ready\npolicy %s\nlast reload %s\n", s.holder.Current().Revision(), s.reloadState())
 	})
+	if c.Telemetry.Prometheus {
+		s.metrics.Watch(s.state)
+		mux.Handle("GET /metrics", s.metrics.Handler())
+	}
 	pages := http.NewCrossOriginProtection()
 	pages.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		refuse(w, http.StatusForbidden, "other_origin", "pages of other sites may not call this")

@@ -82,11 +82,13 @@ func (s *service) reload(ctx context.Context, p *Program, file string) *config.C
 	c, envoy, g, rules, err := s.rebuild(ctx, p, file)
 	if err != nil {
 		s.policies.failed(err)
+		s.metrics.ConfigLoaded(err)
 		s.log.Error("reload failed, the previous configuration stays in force", "error", err)
 		return nil
 	}
 	s.holder.Swap(g)
 	s.policies.put(rules)
+	s.loaded(g, rules)
 	s.adminToken.Store(&c.AdminToken)
 	s.log.Info("reloaded", "policy", g.Revision())
 	if !bytes.Equal(envoy, s.envoy) {
@@ -106,12 +108,14 @@ func (s *service) rebuild(ctx context.Context, p *Program, file string) (*config
 	}
 	rules, err := s.policies.load(ctx, c, s.log)
 	if err != nil {
+		s.metrics.PolicyLoaded(err)
 		return nil, nil, nil, nil, err
 	}
 	creds := credential.NewSet(s.log)
-	g, err := snapshot(ctx, c, s.log, creds, s.health, rules.Rules, &s.decisions, s.ledger, recordLog{s.log})
+	g, err := snapshot(ctx, c, s.log, creds, s.health, rules.Rules, &s.decisions, s.sinks()...)
 	if err == nil {
 		begin(ctx, creds)
+		s.creds.Store(creds)
 	}
 	return c, envoy, g, rules, err
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/attache-gateway/attache/extproc/ledger"
 	"github.com/attache-gateway/attache/extproc/shadow"
 	"github.com/attache-gateway/attache/extproc/stream"
+	"github.com/attache-gateway/attache/extproc/telemetry"
 )
 
 // serve runs the gateway until ctx ends.
@@ -53,6 +54,10 @@ type service struct {
 	health     *gateway.Health
 	ledger     *ledger.Ledger
 	decisions  decisionLog
+	metrics    *telemetry.Metrics
+	measured   bool                           // exchanges are counted for the metrics
+	creds      atomic.Pointer[credential.Set] // of the snapshot in force
+	stream     *stream.Server
 	grpc       *grpc.Server
 	admin      *http.Server
 	adminToken atomic.Pointer[gateway.Secret]
@@ -64,7 +69,7 @@ type service struct {
 // start runs the gateway of a configuration. With a file it is read again when
 // it, the policy, a plugin or the keys change.
 func (p *Program) start(ctx context.Context, c *config.Config, file string) (_ *service, err error) {
-	s := &service{log: p.logger(c), health: gateway.NewHealth()}
+	s := &service{log: p.logger(c), health: gateway.NewHealth(), metrics: telemetry.NewMetrics(), measured: c.Telemetry.Prometheus}
 	defer func() {
 		if err != nil {
 			s.stop()
@@ -82,12 +87,14 @@ func (p *Program) start(ctx context.Context, c *config.Config, file string) (_ *
 		return nil, err
 	}
 	creds := credential.NewSet(s.log)
-	g, err := snapshot(ctx, c, s.log, creds, s.health, rules.Rules, &s.decisions, s.ledger, recordLog{s.log})
+	g, err := snapshot(ctx, c, s.log, creds, s.health, rules.Rules, &s.decisions, s.sinks()...)
 	if err != nil {
 		return nil, err
 	}
+	s.creds.Store(creds)
 	s.policies.put(rules)
 	s.holder = gateway.NewHolder(g)
+	s.loaded(g, rules)
 	if s.envoy, err = p.render(c); err != nil {
 		return nil, err
 	}
@@ -116,7 +123,8 @@ func (s *service) listen(c *config.Config) error {
 	if err != nil {
 		return fmt.Errorf("listen: %w", err)
 	}
-	s.grpc = stream.Register(&stream.Server{Gateway: s.holder, Slots: c.Envoy.Version == config.V139})
+	s.stream = &stream.Server{Gateway: s.holder, Slots: c.Envoy.Version == config.V139}
+	s.grpc = stream.Register(s.stream)
 	s.run(func() {
 		if err := s.grpc.Serve(l); err != nil {
 			s.log.Error("the ext_proc server ended", "error", err)
