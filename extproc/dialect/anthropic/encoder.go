@@ -14,11 +14,11 @@ import (
 // NewEncoder writes the response to r. Official SDKs are strict: a stream's
 // blocks must come one after the other, numbered without gaps, and reasoning
 // must be signed; what no provider signed gets the mark "unsigned".
-func (*Dialect) NewEncoder(r *llm.Request) dialect.Encoder {
+func (d *Dialect) NewEncoder(r *llm.Request) dialect.Encoder {
 	a := answer{Report: dialect.Report{API: api}, model: r.Model, usage: llm.Usage{Input: r.InputEstimate}}
 	switch {
 	case r.Op == llm.OpCountTokens:
-		return &countEncoder{}
+		return dialect.CountEncoder("application/json", `{"input_tokens":`, d.EncodeError)
 	case r.Stream:
 		return dialect.Restored(r, &streamEncoder{answer: a})
 	}
@@ -120,24 +120,4 @@ func (a *answer) appendHead(dst []byte) []byte {
 	dst = jsonx.AppendString(dst, a.id)
 	dst = append(dst, `,"type":"message","role":"assistant","model":`...)
 	return jsonx.AppendString(dst, a.model)
-}
-
-// A countEncoder answers count_tokens.
-type countEncoder struct{ usage llm.Usage }
-
-func (*countEncoder) MediaType() string { return "application/json" }
-
-func (c *countEncoder) Encode(dst []byte, events []llm.Event) ([]byte, error) {
-	for i := range events {
-		switch e := &events[i]; e.Kind {
-		case llm.EventUsage:
-			c.usage = e.Usage
-		case llm.EventError:
-			return appendError(dst, e.Err), nil
-		case llm.EventEnd:
-			dst = strconv.AppendInt(append(dst, `{"input_tokens":`...), c.usage.Input, 10)
-			return append(dst, '}'), nil
-		}
-	}
-	return dst, nil
 }

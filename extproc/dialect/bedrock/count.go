@@ -2,7 +2,6 @@ package bedrock
 
 import (
 	"errors"
-	"strconv"
 
 	"github.com/attache-gateway/attache/extproc/dialect"
 	"github.com/attache-gateway/attache/extproc/dialect/amazon"
@@ -59,46 +58,4 @@ func encodeCount(r *llm.Request, t dialect.Target) (*dialect.Wire, error) {
 	}
 	body := append([]byte(`{"input":{"converse":`), r.Patch().Bytes()...)
 	return &dialect.Wire{Path: amazon.CountPath(t.Model), Body: append(body, "}}"...)}, nil
-}
-
-// A countDecoder reads the answer to count-tokens.
-type countDecoder struct{ held dialect.Whole }
-
-func (d *countDecoder) Decode(chunk []byte, eos bool) ([]dialect.Frame, error) {
-	body, err := d.held.Add(chunk, eos)
-	if err != nil || !eos {
-		return nil, err
-	}
-	n := int64(-1)
-	in := jsonx.NewReader(body)
-	err = in.Map(func(name []byte) (err error) {
-		if string(name) == "inputTokens" {
-			n, err = in.Int()
-			return err
-		}
-		_, err = in.Skip()
-		return err
-	})
-	if err != nil || n < 0 {
-		return nil, notOurs()
-	}
-	events := []llm.Event{{Kind: llm.EventUsage, Usage: llm.Usage{Input: n}}, {Kind: llm.EventEnd}}
-	return []dialect.Frame{{Raw: body, Events: events}}, nil
-}
-
-// A countEncoder answers count-tokens.
-type countEncoder struct{ tokens int64 }
-
-func (*countEncoder) MediaType() string { return "application/json" }
-
-func (c *countEncoder) Encode(dst []byte, events []llm.Event) ([]byte, error) {
-	for _, e := range events {
-		switch e.Kind {
-		case llm.EventUsage:
-			c.tokens = e.Usage.Input
-		case llm.EventEnd:
-			dst = append(strconv.AppendInt(append(dst, `{"inputTokens":`...), c.tokens, 10), '}')
-		}
-	}
-	return dst, nil
 }

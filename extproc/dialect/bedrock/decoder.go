@@ -15,7 +15,7 @@ import (
 // stream, or of a whole unary body.
 func (*Dialect) NewDecoder(op llm.Op, mediaType string, limit int) dialect.Decoder {
 	if op == llm.OpCountTokens {
-		return &countDecoder{dialect.Whole{Limit: limit}}
+		return dialect.CountDecoder(llm.Bedrock, "inputTokens", limit)
 	}
 	d := &decoder{held: dialect.Whole{Limit: limit}}
 	if strings.HasPrefix(strings.ToLower(strings.TrimSpace(mediaType)), eventstream.MediaType) {

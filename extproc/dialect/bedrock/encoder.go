@@ -13,9 +13,9 @@ import (
 
 // NewEncoder writes the response to r. Of its metrics the latency is 0: only
 // the service knows it.
-func (*Dialect) NewEncoder(r *llm.Request) dialect.Encoder {
+func (d *Dialect) NewEncoder(r *llm.Request) dialect.Encoder {
 	if r.Op == llm.OpCountTokens {
-		return &countEncoder{}
+		return dialect.CountEncoder("application/json", `{"inputTokens":`, d.EncodeError)
 	}
 	a := answer{Report: dialect.Report{API: api}, usage: llm.Usage{Input: r.InputEstimate}}
 	if r.Stream {

@@ -13,11 +13,11 @@ import (
 // as the model's turn, and forget a turn of which one chunk has no content or an
 // empty text. So every chunk has some, the last one too: a little of the content
 // is held back for it. Between chunks nothing may stand, no comment either.
-func (*Dialect) NewEncoder(r *llm.Request) dialect.Encoder {
+func (d *Dialect) NewEncoder(r *llm.Request) dialect.Encoder {
 	w := writer{Report: dialect.Report{API: api}, model: r.Model, usage: llm.Usage{Input: r.InputEstimate}}
 	switch {
 	case r.Op == llm.OpCountTokens:
-		return &countEncoder{}
+		return dialect.CountEncoder("application/json; charset=UTF-8", `{"totalTokens":`, d.EncodeError)
 	case r.Op == llm.OpEmbeddings:
 		return &vectorEncoder{batch: batched(r)}
 	case r.Stream:
@@ -170,25 +170,6 @@ func (w *writer) appendAll(dst []byte) []byte {
 		dst = append(appendTokens(c.sources.append(append(dst, c.search...)), c.tokens), '}')
 	}
 	return append(dst, ']')
-}
-
-// A countEncoder answers countTokens.
-type countEncoder struct{ usage llm.Usage }
-
-func (*countEncoder) MediaType() string { return "application/json; charset=UTF-8" }
-
-func (c *countEncoder) Encode(dst []byte, events []llm.Event) ([]byte, error) {
-	for i := range events {
-		switch e := &events[i]; e.Kind {
-		case llm.EventUsage:
-			c.usage = e.Usage
-		case llm.EventError:
-			return appendError(dst, e.Err), nil
-		case llm.EventEnd:
-			return append(strconv.AppendInt(append(dst, `{"totalTokens":`...), c.usage.Input, 10), '}'), nil
-		}
-	}
-	return dst, nil
 }
 
 // A vectorEncoder answers a request for embeddings.

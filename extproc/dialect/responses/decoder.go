@@ -15,7 +15,7 @@ import (
 // whole of a unary body, in bytes.
 func (d *Dialect) NewDecoder(op llm.Op, mediaType string, limit int) dialect.Decoder {
 	if op == llm.OpCountTokens {
-		return &countDecoder{dialect.Whole{Limit: limit}}
+		return dialect.CountDecoder(llm.Responses, "input_tokens", limit)
 	}
 	a := &answer{in: jsonx.NewReader(nil)}
 	if strings.HasPrefix(strings.ToLower(strings.TrimSpace(mediaType)), "text/event-stream") {

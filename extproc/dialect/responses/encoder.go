@@ -17,7 +17,7 @@ import (
 // before the response is, and what the last event holds is what was said.
 func (d *Dialect) NewEncoder(r *llm.Request) dialect.Encoder {
 	if r.Op == llm.OpCountTokens {
-		return &countEncoder{req: r}
+		return &countEncoder{dialect.CountEncoder("application/json", `{"object":"response.input_tokens","input_tokens":`, d.EncodeError), r}
 	}
 	l := &lifecycle{Report: dialect.Report{API: api}, model: r.Model, now: d.now, request: echo(r)}
 	if r.Stream {
