@@ -22,7 +22,7 @@ var layers = [][]string{
 	{"llm"},
 	{"dialect", "provider", "tokens"},
 	{"gateway"},
-	{"rego", "shadow", "wasm", "ledger", "auth", "credential", "telemetry", "stream"},
+	{"rego", "shadow", "fetch", "wasm", "ledger", "auth", "credential", "telemetry", "stream"},
 	{"render", "config"},
 	{"cli"},
 	{""}, // main
@@ -50,6 +50,8 @@ var owners = map[string][]string{
 	"github.com/aws/aws-sdk-go-v2/":   {"extproc/credential"},
 	"github.com/Azure/":               {"extproc/credential"},
 	"golang.org/x/oauth2":             {"extproc/credential"},
+	"oras.land/oras-go/":              {"extproc/fetch"},
+	"github.com/opencontainers/":      {"extproc/fetch"},
 	"modernc.org/sqlite":              {"extproc/ledger"},
 	"go.yaml.in/yaml":                 {"extproc/config", "bench"},
 	"github.com/santhosh-tekuri":      {}, // the rest is for tests

@@ -14,6 +14,7 @@ import (
 // policyStatus is what the tests look at of GET /api/policy.
 type policyStatus struct {
 	Revision, State string
+	FetchError      string `json:"fetch_error"`
 	Load            struct {
 		Error  string
 		Failed int

@@ -14,6 +14,7 @@ type policyView struct {
 	Revision  string         `json:"revision"` // in force; empty: there are no rules
 	State     string         `json:"state"`
 	Source    string         `json:"source,omitempty"`
+	Fetch     string         `json:"fetch_error,omitempty"` // why the latest look for the bundle gave none
 	Since     time.Time      `json:"since"`
 	Warnings  []string       `json:"warnings,omitempty"`
 	Load      loading        `json:"load"`
@@ -25,6 +26,7 @@ type candidateView struct {
 	Revision       string   `json:"revision,omitempty"` // absent: it is refused
 	Source         string   `json:"source"`
 	Error          string   `json:"error,omitempty"`
+	Fetch          string   `json:"fetch_error,omitempty"`
 	Warnings       []string `json:"warnings,omitempty"`
 	SharePermille  int64    `json:"share_permille"`
 	CanaryPermille int64    `json:"canary_permille"`
@@ -66,8 +68,10 @@ func (s *service) showPolicy(w http.ResponseWriter, _ *http.Request) {
 	if r.live != nil {
 		v.Revision, v.Warnings = r.live.Revision(), r.live.Warnings()
 	}
+	v.Fetch = s.policies.fetched.trouble(r.config.Bundle)
 	if !r.config.Shadow.Empty() {
 		v.Candidate = r.candidateView()
+		v.Candidate.Fetch = s.policies.fetched.trouble(r.config.Shadow.Bundle)
 	}
 	if r.pair != nil {
 		report := r.pair.Report()

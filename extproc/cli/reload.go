@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/signal"
 	"slices"
+	"sync"
 	"syscall"
 
 	"github.com/attache-gateway/attache/extproc/config"
@@ -21,38 +22,43 @@ func (s *service) watch(ctx context.Context, p *Program, c *config.Config, file 
 	signal.Notify(hangup, syscall.SIGHUP)
 	s.run(func() {
 		defer signal.Stop(hangup)
-		for paths := watched(c, file); ctx.Err() == nil; {
-			paths = s.watchPaths(ctx, p, paths, file, hangup)
+		for c := c; ctx.Err() == nil; {
+			c = s.watchConfig(ctx, p, c, file, hangup)
 		}
 	})
 }
 
-// watchPaths reloads until a reload names other files, which it returns.
-func (s *service) watchPaths(ctx context.Context, p *Program, paths []string, file string, hangup chan os.Signal) []string {
+// watchConfig reloads until a reload names other files or bundles, and returns the
+// configuration that does.
+func (s *service) watchConfig(ctx context.Context, p *Program, c *config.Config, file string, hangup chan os.Signal) *config.Config {
 	ctx, cancel := context.WithCancel(ctx)
-	changed, ended := make(chan struct{}, 1), make(chan struct{})
-	go func() {
-		defer close(ended)
-		config.Watch(ctx, paths, func() {
-			select {
-			case changed <- struct{}{}:
-			default: // one is due already
-			}
-		})
-	}()
-	defer func() { cancel(); <-ended }()
+	changed := make(chan struct{}, 1)
+	notify := func() {
+		select {
+		case changed <- struct{}{}:
+		default: // one is due already
+		}
+	}
+	paths, bundles := watched(c, file), fetchedOf(&c.Policy)
+	var watching sync.WaitGroup
+	watching.Go(func() { config.Watch(ctx, paths, notify) })
+	watching.Go(func() { s.poll(ctx, bundles, notify) })
+	defer func() { cancel(); watching.Wait() }()
 	for {
 		select {
 		case <-ctx.Done():
-			return paths
+			return c
 		case <-hangup:
 		case <-changed:
 		}
-		if next := s.reload(ctx, p, file); next != nil && !slices.Equal(watched(next, file), paths) {
-			return watched(next, file)
+		next := s.reload(ctx, p, file)
+		if next != nil && !(slices.Equal(watched(next, file), paths) && slices.EqualFunc(fetchedOf(&next.Policy), bundles, sameBundle)) {
+			return next
 		}
 	}
 }
+
+func sameBundle(a, b *config.Bundle) bool { return *a == *b }
 
 func watched(c *config.Config, file string) []string {
 	paths := []string{file}

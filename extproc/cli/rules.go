@@ -42,7 +42,7 @@ type promotion struct {
 type policyHistory struct {
 	recent, trial rego.Recent // inputs that new rules and candidates are tried on
 	shadow        *shadow.Shadow
-	sources       *sources
+	fetched       downloads
 
 	mu      sync.Mutex
 	current *ruleSet // nil: nothing is in force yet
@@ -54,6 +54,7 @@ type loading struct {
 	Time   time.Time `json:"time"`
 	Error  string    `json:"error,omitempty"`
 	Failed int64     `json:"failed"` // loads since the start, those of candidates as well
+	Missed int64     `json:"missed"` // looks for a bundle, since the start, that gave an error
 }
 
 // load loads the rules of the configuration. With a history it keeps them as the
@@ -186,6 +187,7 @@ func (h *policyHistory) put(s *ruleSet) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.current = s
+	h.fetched.keep(fetchedOf(&s.config))
 	h.last.Time, h.last.Error = s.loaded, ""
 	if s.stale != nil {
 		h.last.Error = s.stale.Error()
@@ -201,6 +203,13 @@ func (h *policyHistory) failed(err error) {
 	defer h.mu.Unlock()
 	h.last.Time, h.last.Error = time.Now(), err.Error()
 	h.last.Failed++
+}
+
+// missed notes a look for a bundle that gave an error.
+func (h *policyHistory) missed() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.last.Missed++
 }
 
 // errNoCandidate is the lack of a candidate that could be promoted.

@@ -45,7 +45,8 @@ func (s Source) String() string {
 	case s.Bundle.File != "":
 		return s.Bundle.File
 	}
-	return s.Bundle.URL
+	url, _, _ := strings.Cut(s.Bundle.URL, "?") // a query may be secret
+	return url
 }
 
 // A Bundle is an archive with rules, as opa build makes it.

@@ -1,0 +1,158 @@
+package main
+
+import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
+	"crypto/sha256"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// bundleOf packs files as opa build does.
+func bundleOf(t testing.TB, files map[string][]byte) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	z := gzip.NewWriter(&b)
+	w := tar.NewWriter(z)
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		if err := w.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: name, Mode: 0o600, Size: int64(len(files[name]))}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.Write(files[name]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// A bundleServer serves a bundle with its ETag.
+type bundleServer struct {
+	mu       sync.Mutex
+	bundle   []byte // nil: it is broken
+	unneeded int    // looks that were answered with 304
+}
+
+func (s *bundleServer) put(bundle []byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.bundle = bundle
+}
+
+func (s *bundleServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	etag := fmt.Sprintf(`"%x"`, sha256.Sum256(s.bundle))
+	switch {
+	case s.bundle == nil:
+		w.WriteHeader(http.StatusServiceUnavailable)
+	case r.Header.Get("If-None-Match") == etag:
+		s.unneeded++
+		w.WriteHeader(http.StatusNotModified)
+	default:
+		w.Header().Set("ETag", etag)
+		w.Write(s.bundle)
+	}
+}
+
+// TestBundleServer: bundles are fetched and put in force while requests are
+// served; one that is bad and a server that is away change nothing; a gateway
+// that starts without the server uses the last good rules until it is back.
+func TestBundleServer(t *testing.T) {
+	s := &bundleServer{bundle: bundleOf(t, marked("one"))}
+	server := httptest.NewServer(s)
+	defer server.Close()
+	w := begin(t, "1.40", "policy: {bundle: {url: \""+server.URL+"/b.tar.gz?key=canary\", poll: 1s}, deadline: 1s}", "models:", "  smart: {targets: [o/m]}")
+	smart := ask{dialect: "openai", model: "smart"}
+	rules := func() string { return w.do(t, smart).header.Get("X-Rules") }
+	if got := rules(); got != "one" {
+		t.Fatalf("at the start the rules are %q", got)
+	}
+	stop := w.traffic(t, smart)
+	s.put(bundleOf(t, marked("two")))
+	eventually(t, "the second bundle", func() bool { return rules() == "two" })
+
+	s.put(bundleOf(t, map[string][]byte{"bad.rego": []byte("package attache.request\n\ndeny contains {")}))
+	eventually(t, "a refusal with file and line", func() bool {
+		return strings.Contains(w.policy(t).Load.Error, "bad.rego:3") && strings.Contains(w.ready(t), "last reload failed")
+	})
+	if p := w.policy(t); p.Load.Failed == 0 || rules() != "two" {
+		t.Errorf("after a bad bundle: %+v", p)
+	}
+	s.put(nil)
+	eventually(t, "a server that is away", func() bool { return strings.Contains(w.policy(t).FetchError, "503") })
+	s.put(bundleOf(t, marked("three")))
+	eventually(t, "the third bundle", func() bool { return rules() == "three" && w.policy(t).FetchError == "" })
+	if sent := stop(); sent < 20 {
+		t.Errorf("%d requests were sent", sent)
+	}
+	eventually(t, "a look that finds nothing new", func() bool { s.mu.Lock(); defer s.mu.Unlock(); return s.unneeded > 0 })
+	_, shown := w.api(t, http.MethodGet, "/api/policy")
+	if strings.Contains(string(shown), "canary") || strings.Contains(w.log.String(), "canary") {
+		t.Error("the query of the URL is shown")
+	}
+
+	w.stop()
+	s.put(nil)
+	w.serve(t)
+	eventually(t, "an answer by the last good rules", func() bool { return rules() == "three" })
+	if p := w.policy(t); p.State != "last_good" || !strings.Contains(w.log.String(), "the last good one is in force") {
+		t.Errorf("the policy is %+v", p)
+	}
+	s.put(bundleOf(t, marked("four")))
+	eventually(t, "the fourth bundle", func() bool { return rules() == "four" && w.policy(t).State == "good" })
+}
+
+// TestBundleFiles: bundles that are files are read again when they change, also
+// through a link; one without the signature that is asked for is refused.
+func TestBundleFiles(t *testing.T) {
+	dir := t.TempDir()
+	link := filepath.Join(dir, "current")
+	swap := func(name string, files map[string][]byte) {
+		t.Helper()
+		path := filepath.Join(dir, name)
+		if err := os.Mkdir(path, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		write(t, filepath.Join(path, "rules.tar.gz"), bundleOf(t, files))
+		if err := os.Symlink(name, link+".new"); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Rename(link+".new", link); err != nil {
+			t.Fatal(err)
+		}
+	}
+	swap("1", marked("one"))
+	w := begin(t, "1.40", "policy: {bundle: {file: "+link+"}, deadline: 1s}", "models:", "  smart: {targets: [o/m]}")
+	rules := func() string { return w.do(t, ask{dialect: "openai", model: "smart"}).header.Get("X-Rules") }
+	if got := rules(); got != "one" {
+		t.Fatalf("at the start the rules are %q", got)
+	}
+	swap("2", marked("two"))
+	eventually(t, "the other directory", func() bool { return rules() == "two" })
+
+	text, err := os.ReadFile(w.file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, w.file, bytes.Replace(text, []byte("{file: "+link), []byte("{key_id: main, key: shared, algorithm: HS256, file: "+link), 1))
+	w.reload(t)
+	eventually(t, "a refusal of what is not signed", func() bool { return strings.Contains(w.policy(t).Load.Error, "rules.tar.gz: it is not signed") })
+	if got := rules(); got != "two" {
+		t.Errorf("the rules are %q", got)
+	}
+}
