@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -154,24 +155,34 @@ func (x *Exchange) explained(r *llm.Request, targets []*target, s Settings) *llm
 	if targets != nil {
 		x.steps(r, targets, s) // leaves out those that cannot be
 	}
-	body, err := json.Marshal(x.explanation())
+	body, err := x.explanation().encode()
 	if err != nil {
 		return x.fail(llm.CodeInternal, fmt.Errorf("gateway: explain: %w", err))
 	}
 	x.why = nil // it is said once
 	x.record.Status, x.record.Code = 200, ""
-	return &llm.Answer{Status: 200, Type: "application/json", Header: x.ownHeaders(), Body: append(body, '\n')}
+	return &llm.Answer{Status: 200, Type: "application/json", Header: x.ownHeaders(), Body: body}
+}
+
+// encode writes the explanation as a line of JSON in which conditions can be
+// read: no < or > is escaped.
+func (e Explanation) encode() ([]byte, error) {
+	var b bytes.Buffer
+	to := json.NewEncoder(&b)
+	to.SetEscapeHTML(false)
+	err := to.Encode(e)
+	return b.Bytes(), err
 }
 
 // header is the explanation as the value of a header: JSON in ASCII, without
 // whatever is too much for limit bytes.
 func (e Explanation) header(limit int) string {
 	for cut := e.lists(); ; {
-		b, err := json.Marshal(e)
+		b, err := e.encode()
 		if err != nil {
 			return `{"error":"the explanation cannot be written"}`
 		}
-		text := asciiJSON(b)
+		text := asciiJSON(bytes.TrimSpace(b))
 		if len(text) <= limit {
 			return text
 		}
