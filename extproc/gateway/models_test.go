@@ -45,6 +45,15 @@ func TestMistakeIsNoFailure(t *testing.T) {
 	if answer == nil || answer.Status != 400 || r.Code != llm.CodeUnsupported || r.Detail != "" {
 		t.Errorf("answer %+v, record %+v", answer, r)
 	}
+	if len(r.Warnings) != 0 {
+		t.Errorf("the refusal is repeated: %q", r.Warnings)
+	}
+	// Of several targets it is told what was wrong with each.
+	x, _, _ = decide(t, h, chatPath, chat("b/claude,b/other", `,"n":2`))
+	x.Close(false)
+	if len(r.Warnings) != 2 {
+		t.Errorf("warnings %q", r.Warnings)
+	}
 }
 
 // Every format has members that its SDKs demand, and lists that are over.

@@ -78,19 +78,23 @@ func (x *Exchange) send(r *llm.Request, targets []*target, s Settings) (*llm.Ans
 func (x *Exchange) steps(r *llm.Request, targets []*target, s Settings) (steps []step, refusal *llm.Answer) {
 	var unready []*target
 	var broken error
+	leave := x.leaveOut
+	if len(targets) == 1 {
+		leave = x.why.leave // to the client the refusal says it all
+	}
 	for i, t := range targets {
 		if len(steps) == maxAttempts {
 			break
 		}
 		if t.ready() != nil {
 			unready = append(unready, t)
-			x.leaveOut(t, "no valid credential")
+			leave(t, "no valid credential")
 			continue
 		}
 		wire, err := x.ready(r, t, i)
 		if err != nil {
 			broken = err
-			x.leaveOut(t, clientMessage(err))
+			leave(t, clientMessage(err))
 			continue
 		}
 		for range min(s.Retries+1, maxAttempts-len(steps)) {
