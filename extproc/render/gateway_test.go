@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 
@@ -49,6 +50,8 @@ type seen struct {
 // gateway is the least ext_proc server that uses everything in the configuration.
 type gateway struct {
 	pb.UnimplementedExternalProcessorServer
+	version string // of Envoy
+
 	mu   sync.Mutex
 	plan plan
 	seen *seen
@@ -108,7 +111,7 @@ func (g *gateway) Process(stream pb.ExternalProcessor_ProcessServer) error {
 		if side[0] == "upstream" {
 			replies = upstream(plan, note, m)
 		} else {
-			replies = downstream(plan, note, m)
+			replies = g.downstream(plan, note, m)
 		}
 		g.mu.Unlock()
 		for _, r := range replies {
@@ -119,7 +122,7 @@ func (g *gateway) Process(stream pb.ExternalProcessor_ProcessServer) error {
 	}
 }
 
-func downstream(p plan, note *seen, m *pb.ProcessingRequest) []*pb.ProcessingResponse {
+func (g *gateway) downstream(p plan, note *seen, m *pb.ProcessingRequest) []*pb.ProcessingResponse {
 	if usage, ok := m.GetMetadataContext().GetTypedFilterMetadata()[render.UsageMetadata]; ok {
 		note.usage = &aiv3.TokenUsage{}
 		_ = usage.UnmarshalTo(note.usage) // an empty usage fails the test
@@ -132,7 +135,7 @@ func downstream(p plan, note *seen, m *pb.ProcessingRequest) []*pb.ProcessingRes
 		}
 		return one(requestHead(nil))
 	case *pb.ProcessingRequest_RequestBody:
-		return one(forward(p))
+		return one(g.forward(p))
 	case *pb.ProcessingRequest_ResponseHeaders:
 		note.response = values(x.ResponseHeaders)
 		note.winner = attributes(m, "xds.cluster_name", "upstream.request_attempt_count", "response.code_details")
@@ -174,15 +177,17 @@ func upstream(p plan, note *seen, m *pb.ProcessingRequest) []*pb.ProcessingRespo
 	return nil
 }
 
-// forward sends the request on its way, with the chain in the shapes of both versions.
-func forward(p plan) *pb.ProcessingResponse {
+// forward sends the request on its way, with the chain in the shape of the version.
+func (g *gateway) forward(p plan) *pb.ProcessingResponse {
 	headers := []string{"x-envoy-max-retries", strconv.Itoa(max(0, len(p.chain)-1))}
 	if p.perTry != "" {
 		headers = append(headers, "x-envoy-upstream-rq-per-try-timeout-ms", p.perTry)
 	}
 	groups := []any{}
 	for i, cluster := range p.chain {
-		headers = append(headers, fmt.Sprint(render.TryHeader, i+1), cluster)
+		if g.version == render.Envoy139 {
+			headers = append(headers, fmt.Sprint(render.TryHeader, i+1), cluster)
+		}
 		groups = append(groups, map[string]any{"name": fmt.Sprint(i),
 			"clusters": []any{map[string]any{"cluster_name": cluster, "weight": 1}}})
 	}
@@ -192,6 +197,9 @@ func forward(p plan) *pb.ProcessingResponse {
 	})
 	if err != nil {
 		panic(err)
+	}
+	if g.version == render.Envoy140 && len(p.chain) == 1 && !strings.HasSuffix(p.chain[0], render.RetrySuffix) {
+		headers, md = append(headers, render.OnlyHeader, p.chain[0]), nil
 	}
 	return &pb.ProcessingResponse{DynamicMetadata: md, Response: &pb.ProcessingResponse_RequestBody{RequestBody: &pb.BodyResponse{
 		Response: &pb.CommonResponse{ClearRouteCache: true, HeaderMutation: set(headers...)}}}}

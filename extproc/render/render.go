@@ -36,6 +36,8 @@ const (
 	UsageMetadata = "envoy.ai.token_usage"
 	// TryHeader and the attempt's number, from 1, name the header with that attempt's cluster (1.39).
 	TryHeader = "x-attache-try-"
+	// OnlyHeader names the cluster of an exchange with one attempt, which the downstream filter has written (1.40).
+	OnlyHeader = TryHeader + "only"
 	// LengthHeader carries the byte length of a body that the upstream filter wrote.
 	LengthHeader = "x-attache-length"
 	// SideMetadata is the gRPC metadata key whose value, downstream or upstream, says which filter opened a stream.

@@ -38,13 +38,34 @@ func (b *builder) virtualHost() *routev3.VirtualHost {
 }
 
 func (b *builder) routes() []*routev3.Route {
-	routes := []*routev3.Route{b.uploads()}
-	if b.in.Version == Envoy140 {
-		chats := b.read(&routev3.RouteMatch{PathSpecifier: &routev3.RouteMatch_SafeRegex{SafeRegex: &typematcherv3.RegexMatcher{Regex: chatPaths}}})
-		chats.TypedPerFilterConfig = map[string]*anypb.Any{holdFilter: b.any(&routev3.FilterConfig{Config: b.any(hold())})}
-		routes = append(routes, chats)
+	if b.in.Version == Envoy139 {
+		return []*routev3.Route{b.uploads(), b.read(everything())}
 	}
-	return append(routes, b.read(everything()))
+	return []*routev3.Route{
+		b.direct(b.held(chats())), b.direct(b.read(everything())),
+		b.uploads(), b.held(chats()), b.read(everything()),
+	}
+}
+
+// direct turns a route into that of an exchange with one attempt: its cluster is in a header, which costs less than
+// metadata. Clients cannot send the header, and Envoy chooses the route anew when the gateway has.
+func (b *builder) direct(r *routev3.Route) *routev3.Route {
+	r.Match.Headers = []*routev3.HeaderMatcher{{Name: OnlyHeader, HeaderMatchSpecifier: &routev3.HeaderMatcher_PresentMatch{PresentMatch: true}}}
+	action := r.GetRoute()
+	action.ClusterSpecifier = &routev3.RouteAction_ClusterHeader{ClusterHeader: OnlyHeader}
+	action.RetryPolicy = nil
+	return r
+}
+
+// held is a route whose responses are held until their usage was read, if they are no streams.
+func (b *builder) held(match *routev3.RouteMatch) *routev3.Route {
+	r := b.read(match)
+	r.TypedPerFilterConfig = map[string]*anypb.Any{holdFilter: b.any(&routev3.FilterConfig{Config: b.any(hold())})}
+	return r
+}
+
+func chats() *routev3.RouteMatch {
+	return &routev3.RouteMatch{PathSpecifier: &routev3.RouteMatch_SafeRegex{SafeRegex: &typematcherv3.RegexMatcher{Regex: chatPaths}}}
 }
 
 // chatPaths are those of requests whose response, if it is no stream, may as well come in one piece.

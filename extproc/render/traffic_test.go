@@ -41,6 +41,7 @@ type world struct {
 func begin(t *testing.T, version string, change ...func(*render.Input)) *world {
 	envoytest.Need(t, version)
 	w := &world{handlers: map[string]http.HandlerFunc{}}
+	w.gateway.version = version
 	in := input(version)
 	in.Port, in.Admin, in.ExtProc, in.Clusters = 0, "127.0.0.1:0", w.gateway.serve(t), nil
 	for _, name := range []string{"a", "b"} {
@@ -426,13 +427,13 @@ func TestHeadersOfTheClientAndOfTheProvider(t *testing.T) {
 			sends(200, "application/json", completion)(out, r)
 		})
 		w.gateway.expect(plan{chain: []string{"a"}, perTry: "5000"})
-		got := w.post(t, "{}", "x-attache-try-1", "b", "x-attache-length", "9", "x-envoy-attempt-count", "3", "x-envoy-max-retries", "9",
+		got := w.post(t, "{}", "x-attache-try-1", "b", "x-attache-try-only", "b", "x-attache-length", "9", "x-envoy-attempt-count", "3", "x-envoy-max-retries", "9",
 			"X-Envoy-Retry-On", "5xx", "x-attache-user", "u", "x-attache-timeout", "5s", "x-attache-session", "s", "x-attache-property-team", "t", "x-attache-cache", "no-store",
 			"x-attache-first-token", "1s", "cookie", "c=d", "x-forwarded-for", "10.1.2.3", "origin", "o",
 			"accept-encoding", "gzip, br", "user-agent", "sdk/1", "helicone-user-id", "h", "x-request-id", "mine")
 		note := w.gateway.noted()
 
-		for name, want := range map[string]string{"x-attache-try-1": "", "x-attache-length": "", "x-envoy-attempt-count": "", "x-envoy-max-retries": "",
+		for name, want := range map[string]string{"x-attache-try-1": "", "x-attache-try-only": "", "x-attache-length": "", "x-envoy-attempt-count": "", "x-envoy-max-retries": "",
 			"x-envoy-retry-on": "", "cookie": "", "x-attache-user": "u", "x-attache-timeout": "5s", "helicone-user-id": "h", "user-agent": "sdk/1"} {
 			if note.request[name] != want {
 				t.Errorf("the gateway sees %s %q, want %q", name, note.request[name], want)

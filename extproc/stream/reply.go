@@ -82,13 +82,19 @@ func (c *conn) forward(id string, f *gateway.Forward, slots bool) error {
 	if f.PerTry > 0 {
 		hs = append(hs, llm.Header{Name: "x-envoy-upstream-rq-per-try-timeout-ms", Value: strconv.FormatInt(max(f.PerTry.Milliseconds(), 1), 10)})
 	}
+	r := &extproc.ProcessingResponse{}
+	if f.First != nil && !slots { // one attempt: a header costs less than metadata
+		hs = append(hs, llm.Header{Name: "x-attache-try-only", Value: f.Clusters[0]})
+	} else {
+		r.DynamicMetadata = route(id, f.Clusters)
+	}
 	if slots {
 		for i, cluster := range f.Clusters {
 			hs = append(hs, llm.Header{Name: "x-attache-try-" + strconv.Itoa(i+1), Value: cluster})
 		}
 	}
 	common.HeaderMutation = set(hs, remove)
-	return c.send(&extproc.ProcessingResponse{DynamicMetadata: route(id, f.Clusters)}, common)
+	return c.send(r, common)
 }
 
 // route is the chain in the form of Envoy's priority_group cluster specifier,

@@ -84,12 +84,15 @@ func TestUnaryOfTheSameDialect(t *testing.T) {
 	srv, records := newServer(t, nil)
 	replies, err := play(srv, "downstream", requestHeaders(false, "authorization", "Bearer client", "cookie", "c"), requestBody(unaryRequest),
 		responseHeaders("via_upstream", 1, ":status", "200", "content-type", "application/json"), responseBody(completion, true))
-	check(t, transcript(replies, err, ":path", ":authority", "authorization", ":status", "content-length", "x-attache-provider", "x-attache-attempts"), `
+	check(t, transcript(replies, err, ":path", ":authority", "authorization", "x-attache-try-only", ":status", "content-length", "x-attache-provider", "x-attache-attempts"), `
 request_headers
-request_body {"model":"m","messages":[{"role":"user","content":"hi"}]} :path=/v1/chat/completions :authority=a.test authorization=Bearer key-a content-length=57
+request_body {"model":"m","messages":[{"role":"user","content":"hi"}]} :path=/v1/chat/completions :authority=a.test authorization=Bearer key-a content-length=57 x-attache-try-only=a
 response_headers mode=BUFFERED
 response_body `+completion+` x-attache-provider=a x-attache-attempts=1 content-length=222
 `)
+	if md := replies[1].GetDynamicMetadata(); md != nil {
+		t.Errorf("one attempt has metadata %v", md)
+	}
 	removed := replies[1].GetRequestBody().GetResponse().GetHeaderMutation().GetRemoveHeaders()
 	for _, name := range []string{"cookie", "x-api-key", "api-key"} {
 		if !strings.Contains(strings.Join(removed, " "), name) {
