@@ -17,7 +17,8 @@ import (
 	"github.com/attache-gateway/attache/extproc/telemetry"
 )
 
-// A replay is what becomes of recorded requests under other rules.
+// A replay is what becomes of recorded requests under other rules. A request that
+// stands for a sample counts as often as it has to.
 type replay struct {
 	Policy        string       `json:"policy"` // revision
 	Candidate     string       `json:"candidate"`
@@ -30,8 +31,9 @@ type replay struct {
 	Effects       []*effectRow `json:"effects"`
 	NotReplayable []notRow     `json:"not_replayable"`
 
-	rows map[[3]string]*effectRow
-	nots map[string]*notRow
+	rows   map[[3]string]*effectRow
+	nots   map[string]*notRow
+	weight int // of the request that is looked at
 }
 
 // An effectRow counts the requests in which a rule says something new or no
@@ -119,7 +121,8 @@ func (p *Program) replay(ctx context.Context, b, other *ruleBook, files []string
 		if event.Path != telemetry.PathRequest || since > 0 && time.Since(event.Timestamp) > since {
 			continue
 		}
-		r.Recorded++
+		r.weight = weightOf(event)
+		r.Recorded += r.weight
 		progress.step()
 		if err := ctx.Err(); err != nil {
 			return nil, err
@@ -133,6 +136,14 @@ func (p *Program) replay(ctx context.Context, b, other *ruleBook, files []string
 	}
 	r.sort()
 	return r, nil
+}
+
+// weightOf returns how many requests an event stands for.
+func weightOf(e *telemetry.Event) int {
+	if e.Sample <= 0 || e.Sample >= 1000 {
+		return 1
+	}
+	return int((1000 + e.Sample/2) / e.Sample)
 }
 
 // An outcome is what rules say about a request.
@@ -153,26 +164,21 @@ func (o *outcome) denied() bool { return o.err == nil && o.Decision.Deny != nil 
 
 // compare counts what two policies say differently about a request.
 func (r *replay) compare(id string, before, after outcome) {
-	r.Replayed++
+	r.Replayed += r.weight
 	seen := map[*effectRow]bool{} // a rule can say several things about one request
 	r.count(id, "-", &before, &after, seen)
 	r.count(id, "+", &after, &before, seen)
-	if after.denied() != before.denied() && before.err == nil && after.err == nil {
-		if after.denied() {
-			r.NewDeny++
-		} else {
-			r.LostDeny++
-		}
-		if len(seen) == 0 { // by the default alone
-			r.Changed++
-			return
-		}
+	if len(seen) > 0 || after.denied() != before.denied() { // which the default alone can do
+		r.Changed += r.weight
 	}
-	if after.err != nil && before.err == nil {
-		r.NewError++
-	}
-	if len(seen) > 0 {
-		r.Changed++
+	switch {
+	case after.err != nil && before.err == nil:
+		r.NewError += r.weight
+	case after.err != nil || before.err != nil:
+	case after.denied() && !before.denied():
+		r.NewDeny += r.weight
+	case before.denied() && !after.denied():
+		r.LostDeny += r.weight
 	}
 }
 
@@ -203,7 +209,7 @@ func (r *replay) row(id, change string, e gateway.Effect, seen map[*effectRow]bo
 	}
 	if !seen[row] {
 		seen[row] = true
-		row.Requests++
+		row.Requests += r.weight
 	}
 }
 
@@ -213,7 +219,7 @@ func (r *replay) not(why, id string) {
 		row = &notRow{Why: why, Example: id}
 		r.nots[why] = row
 	}
-	row.Requests++
+	row.Requests += r.weight
 }
 
 func (r *replay) sort() {

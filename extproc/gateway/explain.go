@@ -233,7 +233,7 @@ func asciiJSON(b []byte) string {
 	for len(b) > 0 {
 		r, n := utf8.DecodeRune(b)
 		switch {
-		case r < utf8.RuneSelf:
+		case r < 0x7f:
 			out = append(out, b[0])
 		case r > 0xffff:
 			r -= 0x10000

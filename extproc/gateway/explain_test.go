@@ -35,7 +35,7 @@ var because = Reasons{
 	Rules:  []Effect{{Rule: "eu", Place: "a.rego:5", Verb: "route", Head: json.RawMessage(`{"prefer":"region=eu"}`)}},
 	Near:   []Near{{Rule: "b", Place: "a.rego:9", Verb: "deny", Held: 1, False: "x > 5", FalseAt: "a.rego:10"}},
 	Others: 3,
-	Input:  json.RawMessage(`{"user":"Jürgen 😀"}`),
+	Input:  json.RawMessage("{\"user\":\"Jürgen \x7f😀\"}"),
 }
 
 func explanationIn(t *testing.T, text string) (e Explanation) {
@@ -63,7 +63,7 @@ func TestExplain(t *testing.T) {
 	if !reflect.DeepEqual(e.Decision, d) || e.Request != x.ID || e.Policy != "r1" || e.Code != "" || e.Error != "" || e.Cut != nil {
 		t.Errorf("explained: %s", text)
 	}
-	if in := map[string]string{}; json.Unmarshal(e.Input, &in) != nil || in["user"] != "Jürgen 😀" {
+	if in := map[string]string{}; json.Unmarshal(e.Input, &in) != nil || in["user"] != "Jürgen \x7f😀" {
 		t.Errorf("input: %s", e.Input)
 	}
 	if e.Input = because.Input; !reflect.DeepEqual(e.Reasons, because) {
