@@ -55,7 +55,7 @@ type desugarer struct {
 	rules    map[int][]rule // by entry point
 	teams    map[home]bool  // that have rules
 	helpers  map[helper]*ast.Location
-	own      int            // rules that are not shipped
+	own      int // rules that are not shipped
 	problems problems
 }
 
