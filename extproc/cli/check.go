@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -36,6 +37,6 @@ func (p *Program) check(ctx context.Context, args []string) error {
 		return err
 	}
 	fmt.Fprintf(p.Stdout, "%s is good: %d providers, %d models, %d guards, policy %s\n",
-		*file, len(c.Providers), len(c.Models), len(c.Guards), g.Revision())
+		*file, len(c.Providers), len(c.Models), len(c.Guards), cmp.Or(g.Revision(), "none"))
 	return nil
 }

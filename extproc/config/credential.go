@@ -89,7 +89,7 @@ func (r *reader) checkCredential(at string, p *Provider, keyless bool) {
 		return
 	}
 	switch {
-	case c.By == ByAWS:
+	case c.By == ByAWS && p.Kind != "bedrock": // which needs one anyway
 		r.missing(at+".region", "is missing; signatures for AWS name it")
 	case c.By == ByEnvoy:
 		r.missing(at+".sds_file", "is missing; Envoy reads the key from it")
