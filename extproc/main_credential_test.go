@@ -189,9 +189,12 @@ func TestNoCredential(t *testing.T) {
 	if a := w.do(t, q); q.outcome(a) != "good" || a.header.Get("X-Attache-Provider") != "o" || !strings.Contains(a.header.Get("X-Attache-Warnings"), "gcp/m left out") {
 		t.Errorf("%s: %v", q.outcome(a), a.header)
 	}
+	const ready = `attache_credential_ready{provider="gcp"}`
+	w.awaitMetrics(t, map[string]string{ready: "0"})
 	close(tokens.hold)
 	q.model = "gcp/m"
 	eventually(t, "a token", func() bool { return q.outcome(w.do(t, q)) == "good" })
+	w.awaitMetrics(t, map[string]string{ready: "1"})
 	if n := w.providers["gcp"].Stats().Requests; n != 1 {
 		t.Errorf("the provider had %d requests, most of them without a token", n)
 	}

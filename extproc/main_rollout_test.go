@@ -128,6 +128,7 @@ func TestShadowAndPromotion(t *testing.T) {
 		p := w.policy(t)
 		return p.Shadow != nil && p.Shadow.Kinds["new_deny"] == 1 && p.Shadow.Kinds["header"] > 3 && p.Shadow.Compared > 4
 	})
+	w.awaitMetrics(t, map[string]string{`attache_policy_shadow_diff_total{effect="deny",sign="added"}`: "1"})
 	_, body := w.api(t, http.MethodGet, "/api/policy")
 	if strings.Contains(string(body), "canary-of-secret") {
 		t.Errorf("what the candidate redacts is shown: %s", body)
