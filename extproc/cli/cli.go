@@ -90,7 +90,10 @@ func (p *Program) exit(c command, args []string) int {
 	defer stop()
 	err := c.run(p, ctx, args)
 	switch {
-	case err == nil, errors.Is(err, flag.ErrHelp):
+	case err == nil:
+		return exitGood
+	case errors.Is(err, flag.ErrHelp):
+		fmt.Fprintf(p.Stderr, "\nattache %s %s: %s\n", c.name, c.args, c.short)
 		return exitGood
 	case errors.Is(err, errUsage):
 		fmt.Fprintf(p.Stderr, "attache %s: %v\nusage: attache %s %s\n", c.name, err, c.name, c.args)
