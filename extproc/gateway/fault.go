@@ -10,7 +10,7 @@ import (
 
 // A PolicyUse is how the policy was asked.
 type PolicyUse struct {
-	Asked  bool
+	Asked  bool          // there are rules, and they were asked
 	Took   time.Duration // to decide
 	Denied bool          // it said no; a policy that failed said nothing
 	Fault  Fault         // why it failed; empty: it did not
@@ -22,11 +22,12 @@ type Fault string
 
 // The faults.
 const (
-	FaultDeadline Fault = "deadline" // no decision in time
-	FaultBuiltin  Fault = "builtin"  // a builtin function failed
-	FaultConflict Fault = "conflict" // rules contradict each other
-	FaultDecode   Fault = "decode"   // an effect that is malformed, or cannot be carried out
-	FaultOther    Fault = "other"
+	FaultDeadline  Fault = "deadline"  // no decision in time
+	FaultBuiltin   Fault = "builtin"   // a builtin function failed
+	FaultConflict  Fault = "conflict"  // rules contradict each other
+	FaultDecode    Fault = "decode"    // an effect that is malformed, or cannot be carried out
+	FaultCancelled Fault = "cancelled" // the client has gone
+	FaultOther     Fault = "other"
 )
 
 // A PolicyError says what is wrong with a policy that gave no decision. A Policy
@@ -49,6 +50,8 @@ func (u *PolicyUse) failed(err error) {
 		u.Fault, u.Rule = e.Fault, e.Rule
 	case errors.Is(err, context.DeadlineExceeded):
 		u.Fault = FaultDeadline
+	case errors.Is(err, context.Canceled):
+		u.Fault = FaultCancelled
 	default:
 		u.Fault = FaultOther
 	}

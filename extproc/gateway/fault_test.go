@@ -21,6 +21,7 @@ func TestPolicyUse(t *testing.T) {
 		{"denied", Decision{Deny: &Denial{Code: "mine", Status: 451}}, nil, PolicyUse{Denied: true}},
 		{"a rule is named", Decision{}, fmt.Errorf("x: %w", &PolicyError{FaultConflict, "a.rego:3", errors.New("y")}), PolicyUse{Fault: FaultConflict, Rule: "a.rego:3"}},
 		{"too slow", Decision{}, fmt.Errorf("x: %w", context.DeadlineExceeded), PolicyUse{Fault: FaultDeadline}},
+		{"the client has gone", Decision{}, fmt.Errorf("x: %w", context.Canceled), PolicyUse{Fault: FaultCancelled}},
 		{"anything else", Decision{}, errors.New("x"), PolicyUse{Fault: FaultOther}},
 		{"a chain of nothing", Decision{Chain: []string{"nobody"}}, nil, PolicyUse{Fault: FaultDecode}},
 		{"a split of nothing", Decision{Split: &Split{Shares: []Share{{"nobody", 1}}}}, nil, PolicyUse{Fault: FaultDecode}},
@@ -53,6 +54,12 @@ func TestPolicyUse(t *testing.T) {
 	if got.Fault != FaultDeadline || got.Denied {
 		t.Errorf("rules after the response: %+v", got)
 	}
+	without := newGateway(t, func(o *Options) { o.Sinks = []Sink{sinkFunc(func(r *Record) { got = r.Policy })} })
+	x, _, _ = decide(t, without, chatPath, chat("smart", ""))
+	if x.Close(false); got != (PolicyUse{}) {
+		t.Errorf("no policy: %+v", got)
+	}
+	got.Asked = true
 	x, _, _ = decide(t, h, chatPath, chat("nobody", ""))
 	if x.Close(false); got != (PolicyUse{}) {
 		t.Errorf("not asked: %+v", got)

@@ -27,7 +27,7 @@ func (x *Exchange) consult(ctx context.Context, r *llm.Request, targets []*targe
 	if err == nil {
 		err = x.gw.foreign(d.Headers)
 	}
-	x.record.Policy = PolicyUse{Asked: true, Took: took, Denied: d.Deny != nil}
+	x.record.Policy = PolicyUse{Asked: x.policy.Revision() != "", Took: took, Denied: d.Deny != nil}
 	x.keep(f, d, err, took)
 	if x.shadow != nil {
 		x.shadow.Compare(x.ID, f, &d, err)

@@ -1,5 +1,5 @@
-// Package telemetry tells the world outside what the gateway did: as yet, what
-// its policy decided.
+// Package telemetry tells the world outside what the gateway did: what its policy
+// decided, and figures for Prometheus ([Metrics], listed in README.md).
 //
 // The log of decisions has one event for each decision, with the fields of OPA's
 // decision logs, in a file and at an OTLP collector. [Open] starts it;
