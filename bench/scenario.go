@@ -42,23 +42,27 @@ func scenarioNames() (names []string) {
 	for _, s := range scenarios {
 		names = append(names, s.name)
 	}
-	return names
+	return append(names, policyName)
 }
 
-// choose returns the named scenarios, all for no names.
-func choose(names string) ([]scenario, error) {
+// choose returns the named scenarios, and whether the policy is named. No names
+// are all.
+func choose(names string) (chosen []scenario, policy bool, err error) {
 	if names == "" {
-		return scenarios, nil
+		return scenarios, true, nil
 	}
-	var chosen []scenario
 	for _, name := range strings.Split(names, ",") {
+		if name == policyName {
+			policy = true
+			continue
+		}
 		i := slices.IndexFunc(scenarios, func(s scenario) bool { return s.name == name })
 		if i < 0 {
-			return nil, fmt.Errorf("there is no scenario %q; there are %s", name, strings.Join(scenarioNames(), ", "))
+			return nil, false, fmt.Errorf("there is no scenario %q; there are %s", name, strings.Join(scenarioNames(), ", "))
 		}
 		chosen = append(chosen, scenarios[i])
 	}
-	return chosen, nil
+	return chosen, policy, nil
 }
 
 // has reports whether the variant takes part. A second target changes nothing

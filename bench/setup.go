@@ -135,7 +135,7 @@ ledger: {sqlite: ledger.db}
 // startAttache starts a build of attache with its Envoy, and returns the
 // configuration that it printed for that.
 func (b *bench) startAttache(ctx context.Context, name, binary string) ([]byte, error) {
-	root, err := output(ctx, "go", "list", "-m", "-f", "{{.Dir}}", module)
+	root, err := moduleDir(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -144,7 +144,7 @@ func (b *bench) startAttache(ctx context.Context, name, binary string) ([]byte, 
 		return nil, err
 	}
 	file := filepath.Join(dir, "attache.yaml")
-	policies := filepath.Join(strings.TrimSpace(string(root)), "policies")
+	policies := filepath.Join(root, "policies")
 	text := fmt.Sprintf(attacheYAML, envoyVersion, b.provider.URL()+"/v1", b.provider.URL(), policies)
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		return nil, err
@@ -174,6 +174,12 @@ func (b *bench) startAttache(ctx context.Context, name, binary string) ([]byte, 
 		variant{server: s, name: name + ", with a fallback", models: []string{"openai/m", "second/m"}, unary: true},
 	)
 	return config, nil
+}
+
+// moduleDir is where the sources are.
+func moduleDir(ctx context.Context) (string, error) {
+	dir, err := output(ctx, "go", "list", "-m", "-f", "{{.Dir}}", module)
+	return strings.TrimSpace(string(dir)), err
 }
 
 // output runs a command to its end.
