@@ -1,8 +1,7 @@
 // Command bench measures what Attaché costs: CPU time per request, added
 // latency and memory of plain Envoy, of Envoy with an ext_proc server that only
 // answers "go on" (the floor), and of Envoy with Attaché, and what its policy
-// costs, in one run. README.md
-// has the method and results.
+// costs, in one run. README.md has the method and results.
 package main
 
 import (
