@@ -14,6 +14,7 @@ import (
 	"io/fs"
 	"maps"
 	"math/big"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -229,6 +230,39 @@ func TestBundles(t *testing.T) {
 	everything := tarball(t, map[string]string{"c.rego": bundledRules})
 	if _, err := OpenBundles(map[string][]byte{"a": a, "b": everything}, nil); err == nil || !strings.Contains(err.Error(), `bundle b: its root "" overlaps "attache/request" of bundle a`) {
 		t.Errorf("overlapping roots: %v", err)
+	}
+}
+
+// TestFolderAsBundle: the folder of policies that is shipped, packed as the
+// documentation says, is the same policy as the folder.
+func TestFolderAsBundle(t *testing.T) {
+	folder := os.DirFS("../../policies")
+	files := map[string]string{}
+	err := fs.WalkDir(folder, ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		b, err := fs.ReadFile(folder, name)
+		files["./"+name] = string(b)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	packed, err := OpenBundles(map[string][]byte{"b": tarball(t, files)}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var revisions []string
+	for _, fsys := range []fs.FS{folder, packed} {
+		p, err := Load(t.Context(), Options{FS: fsys, Default: Allow, Deadline: time.Second})
+		if err != nil {
+			t.Fatal(err)
+		}
+		revisions = append(revisions, p.Revision())
+	}
+	if revisions[0] != revisions[1] {
+		t.Errorf("revisions %v", revisions)
 	}
 }
 
