@@ -258,8 +258,11 @@ func percent(n, of int) string {
 	return fmt.Sprintf("%.2f %%", 100*float64(n)/float64(of))
 }
 
-// check fails if a condition holds.
+// check fails if a condition holds, or if nothing can be said about any.
 func (r *replay) check(conditions []condition) error {
+	if len(conditions) > 0 && r.Replayed == 0 {
+		return errors.New("no request could be replayed, so nothing is known")
+	}
 	var held []string
 	for _, c := range conditions {
 		n := figures[c.figure](r)

@@ -214,3 +214,18 @@ func TestLeftOutForMedia(t *testing.T) {
 		t.Errorf("%s", answer.Body)
 	}
 }
+
+// TestNotAsked: a request that does not ask allocates nothing for it.
+func TestNotAsked(t *testing.T) {
+	h := franks(t, Decision{}, because, nil)
+	x, _, _ := decide(t, h, chatPath, chat("smart", ""), "user-agent", "x", "accept", "y")
+	if n := testing.AllocsPerRun(100, func() {
+		if x.askedWhy() != nil {
+			t.Error("refused")
+		}
+		x.reason(t.Context(), nil)
+		x.why.leave(nil, "")
+	}); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
