@@ -3,9 +3,12 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/rogpeppe/go-internal/txtar"
 
 	"github.com/attache-gateway/attache/extproc/gateway"
 )
@@ -59,6 +62,30 @@ func TestExplanations(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestPublishedExplanation: what policies/README.md shows is what the command
+// prints, for the case that its script has.
+func TestPublishedExplanation(t *testing.T) {
+	script, err := txtar.ParseFile("testdata/script/policy.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	readme, err := os.ReadFile("../policies/README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range script.Files {
+		if f.Name != "explain.txt" {
+			continue
+		}
+		_, printed, _ := strings.Cut(string(f.Data), "\n") // behind the revision
+		if len(printed) < 100 || !strings.Contains(string(readme), printed+"```\n") {
+			t.Errorf("policies/README.md does not have\n%s", printed)
+		}
+		return
+	}
+	t.Error("the script has no explain.txt")
 }
 
 // explained checks an explanation that is too long to be whole.
