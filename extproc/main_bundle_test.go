@@ -155,4 +155,13 @@ func TestBundleFiles(t *testing.T) {
 	if got := rules(); got != "two" {
 		t.Errorf("the rules are %q", got)
 	}
+
+	s := &bundleServer{bundle: bundleOf(t, marked("three"))}
+	server := httptest.NewServer(s)
+	defer server.Close()
+	write(t, w.file, bytes.Replace(text, []byte("{file: "+link), []byte("{poll: 1s, url: \""+server.URL+"/b\""), 1))
+	w.reload(t)
+	eventually(t, "the bundle of a server", func() bool { return rules() == "three" })
+	s.put(bundleOf(t, marked("four")))
+	eventually(t, "a newer bundle of the server", func() bool { return rules() == "four" })
 }

@@ -197,12 +197,22 @@ func (h *policyHistory) put(s *ruleSet) {
 	}
 }
 
+// promoted notes rules that no load put in force.
+func (h *policyHistory) promoted(s *ruleSet) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.current = s
+}
+
 // failed notes a reload that changed nothing.
 func (h *policyHistory) failed(err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.last.Time, h.last.Error = time.Now(), err.Error()
 	h.last.Failed++
+	if h.current != nil { // the bundles of what was refused
+		h.fetched.keep(fetchedOf(&h.current.config))
+	}
 }
 
 // missed notes a look for a bundle that gave an error.
@@ -234,6 +244,6 @@ func (s *service) promote(revision string) (before, after string, err error) {
 	now.live, now.pair, now.loaded = was.candidate, nil, time.Now()
 	now.promotion = &promotion{instead: was.own, files: was.files}
 	s.holder.Current().Promote(was.candidate)
-	s.policies.put(&now)
+	s.policies.promoted(&now)
 	return was.live.Revision(), now.live.Revision(), nil
 }
