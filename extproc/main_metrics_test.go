@@ -75,8 +75,8 @@ deny contains {} if {
 		`attache_policy_loads_total{result="good"}`:                                           "1",
 		`attache_policy_load_failed`:                                                          "0",
 		`attache_target_state{model="m",provider="o"}`:                                        "0",
-		`attache_streams_open`:                                                                "0",
-		`attache_ledger_lost_total`:                                                           "0",
+		`attache_streams_open`:      "0",
+		`attache_ledger_lost_total`: "0",
 	})
 	got := w.metrics(t)
 	if got[`attache_tokens_total{kind="input",model="m",provider="o"}`] == "" || got[`attache_tokens_total{kind="output",model="other",provider="o"}`] == "" {
