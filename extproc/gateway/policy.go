@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -41,12 +42,16 @@ func (x *Exchange) consult(ctx context.Context, r *llm.Request, targets []*targe
 	if d.Deny == nil {
 		return &x.decision, nil
 	}
-	answer := x.refuse(&llm.Error{Status: d.Deny.Status, Code: d.Deny.Code, Message: d.Deny.Message})
+	answer := x.refuse(&llm.Error{Status: d.Deny.Status, Code: d.Deny.Code, Message: cmp.Or(d.Deny.Message, noReason)})
 	if d.Deny.RetryAfterS > 0 {
 		answer.Header = append(answer.Header, llm.Header{Name: "retry-after", Value: fmt.Sprint(d.Deny.RetryAfterS)})
 	}
 	return nil, answer
 }
+
+// noReason is what a client reads where a rule gives no message: SDKs show nothing
+// else.
+const noReason = "the policy does not allow this request"
 
 func (g *Gateway) policyContext(ctx context.Context) (context.Context, context.CancelFunc) {
 	if g.policyTime <= 0 {

@@ -182,6 +182,17 @@ func TestReview(t *testing.T) {
 	}
 }
 
+// TestDenialWithoutMessage: the client reads something all the same.
+func TestDenialWithoutMessage(t *testing.T) {
+	h := newGateway(t, func(o *Options) {
+		o.Policy = script{decide: func(*Facts) (Decision, error) { return Decision{Deny: &Denial{Code: "closed", Status: 403}}, nil }}
+	})
+	_, answer, _ := decide(t, h, chatPath, chat("a/m", ""))
+	if answer == nil || !strings.Contains(string(answer.Body), noReason) {
+		t.Errorf("%+v", answer)
+	}
+}
+
 // TestFactsThatAreRead: what the policy does not read is not gathered, and no
 // key or cookie is.
 func TestFactsThatAreRead(t *testing.T) {
