@@ -71,7 +71,10 @@ func (d *decided) count(r *gateway.Record) {
 }
 
 // loads are the metrics of what is read anew while the gateway runs.
-type loads struct{ policies, configs load }
+type loads struct {
+	policies, configs load
+	missed            prometheus.Counter
+}
 
 // A load counts how often something was put in force or refused.
 type load struct {
@@ -80,9 +83,11 @@ type load struct {
 }
 
 func newLoads(r prometheus.Registerer) loads {
+	missed := counters(r, "attache_policy_fetch_errors_total", "Looks for a newer bundle of rules that failed. What is in force stays.")
 	return loads{
-		newLoad(r, "attache_policy", "Sets of rules that were loaded, the first one included. result: good or failed."),
-		newLoad(r, "attache_config", "Configurations that were read, the first one included. result: good or failed."),
+		missed:   missed.WithLabelValues(),
+		policies: newLoad(r, "attache_policy", "Sets of rules that were loaded, the first one included. result: good or failed."),
+		configs:  newLoad(r, "attache_config", "Configurations that were read, the first one included. result: good or failed."),
 	}
 }
 
@@ -110,6 +115,9 @@ func (l *load) note(err error) {
 
 // PolicyLoaded counts rules that were loaded, or refused for an error.
 func (m *Metrics) PolicyLoaded(err error) { m.policies.note(err) }
+
+// PolicyMissed counts a look for a newer bundle that failed.
+func (m *Metrics) PolicyMissed() { m.missed.Inc() }
 
 // ConfigLoaded counts a configuration that was put in force, or refused for an
 // error.
