@@ -27,7 +27,7 @@ const gatewayCluster = "attache"
 func (b *builder) downstream() *extprocv3.ExternalProcessor {
 	filter := b.processor("downstream")
 	filter.MutationRules.AllowEnvoy = wrapperspb.Bool(true) // x-envoy-max-retries and the per-try timeout
-	filter.ResponseAttributes = []string{"xds.cluster_name", "upstream.request_attempt_count", "response.code_details"}
+	filter.ResponseAttributes = []string{"upstream.request_attempt_count", "response.code_details"}
 	filter.ForwardRules = &extprocv3.HeaderForwardingRules{DisallowedHeaders: &typematcherv3.ListStringMatcher{Patterns: unread}}
 	filter.MetadataOptions = &extprocv3.MetadataOptions{
 		ReceivingNamespaces:  &extprocv3.MetadataOptions_MetadataNamespaces{Untyped: []string{RouteMetadata, ExchangeMetadata}},

@@ -40,7 +40,7 @@ type seen struct {
 	request  map[string]string
 	attempts []string // CLUSTER COUNT EXCHANGE of each upstream filter
 	response map[string]string
-	winner   string // CLUSTER COUNT DETAILS
+	winner   string // COUNT DETAILS
 	body     bytes.Buffer
 	ended    bool // by an end of stream or by trailers
 	released bool // the upstream filter has answered the response's headers
@@ -138,7 +138,7 @@ func (g *gateway) downstream(p plan, note *seen, m *pb.ProcessingRequest) []*pb.
 		return one(g.forward(p))
 	case *pb.ProcessingRequest_ResponseHeaders:
 		note.response = values(x.ResponseHeaders)
-		note.winner = attributes(m, "xds.cluster_name", "upstream.request_attempt_count", "response.code_details")
+		note.winner = attributes(m, "upstream.request_attempt_count", "response.code_details")
 		return one(respond(p))
 	case *pb.ProcessingRequest_ResponseBody:
 		if before, _, found := bytes.Cut(x.ResponseBody.Body, []byte(p.cut)); found && p.cut != "" {

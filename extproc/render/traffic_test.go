@@ -188,7 +188,7 @@ func TestFallbackChain(t *testing.T) {
 		if !slices.Equal(note.attempts, want) {
 			t.Errorf("attempts %q, want %q", note.attempts, want)
 		}
-		if note.winner != "b.retry 4 via_upstream" {
+		if note.winner != "4 via_upstream" {
 			t.Errorf("winner %q", note.winner)
 		}
 		requests, bodies := w.reached()

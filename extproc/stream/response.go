@@ -7,6 +7,7 @@ import (
 	aiv3 "github.com/envoyproxy/go-control-plane/envoy/data/ai/v3"
 	filterv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/ext_proc/v3"
 	extproc "github.com/envoyproxy/go-control-plane/envoy/service/ext_proc/v3"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/attache-gateway/attache/extproc/gateway"
 	"github.com/attache-gateway/attache/extproc/llm"
@@ -132,7 +133,7 @@ func read(m *extproc.ProcessingRequest) bool {
 func book(m *extproc.ProcessingRequest, x *gateway.Exchange) {
 	var u aiv3.TokenUsage
 	status := aiv3.TokenUsage_FAILED
-	if packed, ok := m.GetMetadataContext().GetTypedFilterMetadata()[usageNamespace]; ok && packed.UnmarshalTo(&u) == nil {
+	if packed, ok := m.GetMetadataContext().GetTypedFilterMetadata()[usageNamespace]; ok && proto.Unmarshal(packed.GetValue(), &u) == nil {
 		status = u.GetExtractionStatus()
 	}
 	if status != aiv3.TokenUsage_PARTIAL {
