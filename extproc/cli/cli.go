@@ -52,7 +52,7 @@ var commands = []command{
 	{"policy test", rulesArgs + " [--coverage] [--json]", "run the tests of rules", (*Program).policyTest},
 	{"policy eval", rulesArgs + " -i INPUT", "print the decision about a request", (*Program).policyEval},
 	{"policy explain", rulesArgs + " -i INPUT | --id ID [--json]", "say why a decision is as it is", (*Program).policyExplain},
-	{"policy replay", rulesArgs + " --candidate DIR [--since 1h] [--log FILE] [--fail-on 'new-deny>0.1%']", "run recorded requests through other rules", (*Program).policyReplay},
+	{"policy replay", rulesArgs + " [--candidate DIR] [--since 1h] [--log FILE] [--fail-on 'new-deny>0.1%']", "run recorded requests through other rules", (*Program).policyReplay},
 	{"policy bench", rulesArgs + " [-i INPUT]... [--log FILE] [--json]", "measure what decisions cost", (*Program).policyBench},
 	{"policy fmt", "[--check] DIR|FILE...", "give rules their usual form", (*Program).policyFormat},
 	{"policy verify", "[--json] FILE...", "check that logs of decisions are as they were written", (*Program).policyVerify},

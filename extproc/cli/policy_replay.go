@@ -61,7 +61,7 @@ func (p *Program) policyReplay(ctx context.Context, args []string) error {
 	f := p.flags("policy replay")
 	file := ruleFlags(f)
 	log, since := logFlag(f), sinceFlag(f)
-	candidate := f.String("candidate", "", "`directory` of the rules to compare with")
+	candidate := f.String("candidate", "", "`directory` of the rules to compare with; by default the candidate of the configuration")
 	failOn := f.String("fail-on", "", "`conditions` on which to fail, as new-deny>0.1%,not-replayable>0: "+strings.Join(figureNames(), ", "))
 	asJSON := f.Bool("json", false, "print JSON")
 	words, err := parseMixed(f, args, 1)
@@ -72,14 +72,11 @@ func (p *Program) policyReplay(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	if *candidate == "" {
-		return fmt.Errorf("%w: --candidate is missing", errUsage)
-	}
 	b, err := p.ruleBook(ctx, *file, words)
 	if err != nil {
 		return err
 	}
-	other, err := b.in(*candidate)
+	other, err := b.candidate(ctx, *candidate)
 	if err != nil {
 		return err
 	}

@@ -75,11 +75,19 @@ func (p *Program) ruleBook(ctx context.Context, file string, words []string) (*r
 	return b, err
 }
 
-// in is the same book with the rules of another directory.
-func (b *ruleBook) in(dir string) (*ruleBook, error) {
+// candidate is the same book with the rules of another directory, or where none
+// is named with those of the configuration's candidate.
+func (b *ruleBook) candidate(ctx context.Context, dir string) (*ruleBook, error) {
+	source := config.Source{Dir: dir}
+	if dir == "" && b.config != nil {
+		source = b.config.Policy.Shadow.Source
+	}
+	if source.Empty() {
+		return nil, fmt.Errorf("%w: --candidate is missing, and the configuration has none under policy.shadow", errUsage)
+	}
 	other := *b
-	other.name, other.options.FS = dir, os.DirFS(dir)
-	_, err := os.Stat(dir)
+	var err error
+	other.options.FS, err = (*policyHistory)(nil).open(ctx, &source)
 	return &other, err
 }
 
