@@ -20,6 +20,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/bundle"
 
 	"github.com/attache-gateway/attache/extproc/gateway"
@@ -178,6 +179,37 @@ func TestBundleSignature(t *testing.T) {
 				t.Errorf("%v, want %q", err, tt.want)
 			}
 		})
+	}
+}
+
+// TestBundleOfOPA: what OPA itself builds and signs is taken.
+func TestBundleOfOPA(t *testing.T) {
+	k := newKeys(t)
+	built := bundle.Bundle{
+		Manifest: bundle.Manifest{Revision: "7", Roots: &[]string{"attache/request", "attache/config"}},
+		Data:     map[string]any{"attache": map[string]any{"config": map[string]any{"blocked": "eve"}}},
+		Modules: []bundle.ModuleFile{{
+			URL: "/rules/a.rego", Path: "/rules/a.rego", RelativePath: "/rules/a.rego",
+			Raw: []byte(bundledRules), Parsed: ast.MustParseModule(bundledRules),
+		}},
+	}
+	if err := built.GenerateSignature(bundle.NewSigningConfig(k.private, "ES256", ""), "main", false); err != nil {
+		t.Fatal(err)
+	}
+	var b bytes.Buffer
+	if err := bundle.Write(&b, built); err != nil {
+		t.Fatal(err)
+	}
+	fsys, err := OpenBundles(map[string][]byte{"b": b.Bytes()}, &BundleKey{ID: "main", Key: gateway.NewSecret(k.public), Algorithm: "ES256"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := Load(t.Context(), Options{FS: fsys, Default: Allow, Deadline: time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d, err := p.Decide(t.Context(), &gateway.Facts{User: "eve"}); err != nil || d.Deny == nil {
+		t.Errorf("%+v, %v", d, err)
 	}
 }
 

@@ -24,6 +24,9 @@ type BundleKey struct {
 	Scope     string         // that the signature must name
 }
 
+// defaultPlugin is how OPA names its own way to sign.
+const defaultPlugin = "_default"
+
 // verify checks that the files are those of a signature by the key, all of them
 // and no others.
 func (k *BundleKey) verify(files map[string][]byte) error {
@@ -41,7 +44,7 @@ func (k *BundleKey) verify(files map[string][]byte) error {
 	if err := json.Unmarshal(text, &signatures); err != nil {
 		return fmt.Errorf("%s: %w", signaturesFile, err)
 	}
-	if signatures.Plugin != "" {
+	if signatures.Plugin != "" && signatures.Plugin != defaultPlugin {
 		return fmt.Errorf("%s: plugins are not known here", signaturesFile)
 	}
 	config := bundle.NewVerificationConfig(map[string]*bundle.KeyConfig{

@@ -212,3 +212,15 @@ func TestShare(t *testing.T) {
 		t.Errorf("%d of 10000 are taken, want about 10 %%", taken)
 	}
 }
+
+// BenchmarkCompare is what a comparison costs the request.
+func BenchmarkCompare(b *testing.B) {
+	s := New(slog.New(slog.DiscardHandler))
+	defer s.Close()
+	p := s.Pair("r1", candidate{revision: "r2", decide: allow}, 1000, time.Second)
+	f, d := &gateway.Facts{Model: "m"}, &gateway.Decision{}
+	b.ReportAllocs()
+	for b.Loop() {
+		p.Compare("id", f, d, nil)
+	}
+}
