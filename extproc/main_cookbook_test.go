@@ -83,7 +83,8 @@ func dishes() []dish {
 			k.sticks(t, "smart", "X-Attache-User", "openai/gpt-4o", "anthropic/claude-sonnet-4-5")
 		}},
 		{policy: "anonymous-users", steps: []step{
-			{more: `,"user":"jane"`, want: "openai/gpt-4o", unsent: "jane", private: true},
+			{more: `,"user":"jane","metadata":{"name":"jane"}`, want: "openai/gpt-4o", unsent: "jane", private: true},
+			{path: "/v1/messages", model: "anthropic/claude-sonnet-4-5", more: `,"max_tokens":9,"metadata":{"user_id":"jane"}`, want: "anthropic/claude-sonnet-4-5", unsent: "jane", private: true},
 		}},
 		{policy: "batch-cheapest", steps: []step{
 			{model: "anthropic/claude-sonnet-4-5,openai/gpt-4o", want: "anthropic/claude-sonnet-4-5"},
@@ -185,6 +186,7 @@ func dishes() []dish {
 			{more: `,"max_tokens":90000`, want: "openai/gpt-4o", sent: `"max_tokens":2048`},
 			{more: `,"max_tokens":90000`, header: property("Job", "batch"), want: "openai/gpt-4o", sent: `"max_tokens":8192`},
 			{more: `,"max_tokens":9`, want: "openai/gpt-4o", sent: `"max_tokens":9}`},
+			{more: `,"max_tokens":9,"n":5`, want: "openai/gpt-4o", sent: `"n":2}`},
 		}},
 		{policy: "pii-to-local", steps: []step{
 			{text: mail, want: "local/llama3.3", sent: "jane.doe@example.com", labels: `"pii":"yes"`},

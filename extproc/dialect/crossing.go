@@ -25,7 +25,10 @@ type Crossings map[string]Crossing
 func (n *Notes) CheckExtra(own map[string]Crossings, copy func(as string, value []byte)) error {
 	r := n.Request
 	for _, m := range r.Extra {
-		value := r.Body.Raw[m.Value.Start:m.Value.End]
+		value := []byte(m.Text)
+		if m.Text == "" {
+			value = r.Body.Raw[m.Value.Start:m.Value.End]
+		}
 		c, known := crossingOf(own, r.Dialect, everyIndex(m.Name))
 		switch {
 		case string(value) == "null", c.Own, c.Idle != "" && c.Idle == string(value):

@@ -20,7 +20,8 @@ type Dialect interface {
 	NewEncoder(r *llm.Request) Encoder
 
 	// Member names the members of a request that hold a canonical field, as
-	// max_tokens; the first is the one to add where none is there.
+	// max_tokens or metadata.user_id; include[x] is the string x in a list. The
+	// first is the one to add where none is there, unless it is empty.
 	Member(field string) []string
 }
 

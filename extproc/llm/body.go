@@ -16,6 +16,7 @@ type Member struct {
 	Name  string
 	At    Span // from the quote before the name to the end of the value
 	Value Span
+	Text  string `json:",omitempty"` // the value of a member that is not in the body; empty: it is
 }
 
 // A Body is a JSON object as the client sent it, with the places of its

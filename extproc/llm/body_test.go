@@ -17,7 +17,7 @@ func body(t *testing.T, raw string) *Body {
 		for name, value := range all {
 			if text := `"` + name + `":` + string(value); len(raw)-i >= len(text) && raw[i:i+len(text)] == text {
 				end := i + len(text)
-				b.Members = append(b.Members, Member{name, Span{i, end}, Span{end - len(value), end}})
+				b.Members = append(b.Members, Member{Name: name, At: Span{i, end}, Value: Span{end - len(value), end}})
 				i = end
 				break
 			}

@@ -36,6 +36,10 @@ func readModify(h *head) effect {
 		c.max = &most
 	}
 	_, c.remove = h.oneOf("op", removal)
+	m := gateway.Modification{Path: c.path, Max: c.max, Value: c.value, Remove: c.remove}
+	if err := m.Check(); err != nil {
+		h.fail("%w", err)
+	}
 	return c
 }
 

@@ -166,7 +166,8 @@ func TestBroken(t *testing.T) {
 		{"values", "modify contains {\"path\": \"/n\", \"value\": 1}\n\nmodify contains {\"path\": \"/n\", \"value\": 2}", `rego: a.rego:7: modify: /n: value contradicts that of another rule`},
 		{"remove and set", "modify contains {\"path\": \"/n\", \"value\": 1}\n\nmodify contains {\"path\": \"/n\", \"op\": \"remove\"}", `rego: modify: /n: one rule removes it, another sets or limits it`},
 		{"remove and limit", "modify contains {\"path\": \"/n\", \"max\": 1}\n\nmodify contains {\"path\": \"/n\", \"op\": \"remove\"}", `rego: modify: /n: one rule removes it, another sets or limits it`},
-		{"limit text", "modify contains {\"path\": \"/n\", \"max\": 1}\n\nmodify contains {\"path\": \"/n\", \"value\": \"x\"}", `rego: modify: /n: one rule limits it, another sets it to what is not an integer`},
+		{"limit text", "modify contains {\"path\": \"/seed\", \"max\": 1}\n\nmodify contains {\"path\": \"/seed\", \"value\": 0.5}", `rego: modify: /seed: one rule limits it, another sets it to what is not an integer`},
+		{"unknown path", `modify contains {"path": concat("", ["/", input.request.op]), "op": "remove"} if input.user == "end-user"`, `rego: a.rego:5: modify: /chat cannot be changed; what can be is /frequency_penalty, /logprobs, /max_tokens, /metadata, /n, /parallel_tool_calls, /presence_penalty, /reasoning_effort, /seed, /stop, /temperature, /top_k, /top_logprobs, /top_p, /user, /verbosity`},
 		{"labels", "label contains {\"a\": \"x\"}\n\nlabel contains {\"a\": \"y\"}", `rego: a.rego:7: label: "a": value contradicts that of another rule`},
 		{"denied as well", "deny contains {}\n\nlabel contains {\"a\": \"x\"}\n\nlabel contains {\"a\": \"y\"}", `rego: a.rego:9: label: "a": value contradicts that of another rule`},
 	} {
@@ -253,7 +254,7 @@ route contains {"require": {"region": "eu"}, "chain": ["x", "y"]}
 
 modify contains {"path": "/max_tokens", "max": 7}
 
-modify contains {"path": "/stop", "value": "s"}
+modify contains {"path": "/stop", "value": ["s"]}
 
 deny contains {"priority": -1} if regex.match(sprintf("^u%d$", [input.request.messages]), input.user)`)
 	var wg sync.WaitGroup
@@ -269,7 +270,7 @@ deny contains {"priority": -1} if regex.match(sprintf("^u%d$", [input.request.me
 					t.Error(err)
 					return
 				}
-				if (d.Deny != nil) != (i%2 == 0) || d.Labels["user"] != f.User || *d.Modify[0].Max != 7 || d.Chain[0] != "x" || d.Require[0].Values[0] != "eu" || string(d.Modify[1].Value) != `"s"` {
+				if (d.Deny != nil) != (i%2 == 0) || d.Labels["user"] != f.User || *d.Modify[0].Max != 7 || d.Chain[0] != "x" || d.Require[0].Values[0] != "eu" || string(d.Modify[1].Value) != `["s"]` {
 					t.Errorf("%d: %s", i, show(d))
 				}
 				d.Labels["user"], *d.Modify[0].Max, d.Chain[0], d.Require[0].Values[0], d.Modify[1].Value[1] = "", 0, "", "", '!'

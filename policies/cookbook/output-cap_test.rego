@@ -19,6 +19,6 @@ test_forwarded if {
 	{"path": "/max_tokens", "max": 2048} in request.modify with input as asks("forward", {})
 }
 
-test_embeddings_have_no_output if {
-	not ({"path": "/max_tokens", "max": 8192} in request.modify) with input as asks("embeddings", {})
+test_answers if {
+	{"path": "/n", "max": 2} in request.modify with input as asks("chat", {})
 }

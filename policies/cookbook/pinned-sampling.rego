@@ -19,12 +19,6 @@ modify contains {"path": "/seed", "value": 7} if sampling_is_pinned
 # custom: {id: pinned-top-p}
 modify contains {"path": "/top_p", "op": "remove"} if sampling_is_pinned
 
-sampling_is_pinned if {
-	input.caller.labels.sampling == "pinned"
-	input.request.op == "chat"
-}
+sampling_is_pinned if input.caller.labels.sampling == "pinned"
 
-sampling_is_pinned if {
-	input.properties.sampling == "pinned"
-	input.request.op == "chat"
-}
+sampling_is_pinned if input.properties.sampling == "pinned"

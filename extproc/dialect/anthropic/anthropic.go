@@ -54,10 +54,15 @@ var members = map[string]string{
 	"top_k":        "top_k",
 	"stop":         "stop_sequences",
 	"service_tier": "service_tier",
+	"user":         "metadata.user_id",
+	"metadata":     "metadata",
+
+	"reasoning_effort":    "output_config.effort",
+	"parallel_tool_calls": "tool_choice.disable_parallel_tool_use", // the other way round
 }
 
 // Member names the member of a body that holds a canonical field: none if the
-// dialect has no such member at the top level.
+// dialect has no such member.
 func (*Dialect) Member(field string) []string {
 	if name, ok := members[field]; ok {
 		return []string{name}

@@ -30,10 +30,22 @@ func (*Dialect) Name() string { return llm.Bedrock }
 // inference is the member that holds what others have at the top level.
 const inference = "inferenceConfig"
 
-// Member names none: the fields that can be changed stand below inferenceConfig,
-// which EncodeRequest looks after. The model and the form of the answer are in
-// the path.
-func (*Dialect) Member(string) []string { return nil }
+// members are where bodies hold the canonical fields. What goes to the model as
+// it is depends on the model: an empty first name says that none is added.
+var members = map[string][]string{
+	"max_tokens":       {inference + ".maxTokens"},
+	"temperature":      {inference + ".temperature"},
+	"top_p":            {inference + ".topP"},
+	"stop":             {inference + ".stopSequences"},
+	"user":             {"requestMetadata.user"},
+	"metadata":         {"requestMetadata"},
+	"top_k":            {"", "additionalModelRequestFields.top_k", "additionalModelRequestFields.inferenceConfig.topK"},
+	"reasoning_effort": {"", "additionalModelRequestFields.output_config.effort", "additionalModelRequestFields.reasoning_effort"},
+}
+
+// Member names the members of a request that hold a canonical field. The model
+// and the form of the answer are in the path.
+func (*Dialect) Member(field string) []string { return members[field] }
 
 // path is where a model is called.
 func path(model string, stream bool) string {

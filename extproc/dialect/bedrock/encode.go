@@ -20,7 +20,7 @@ func (*Dialect) EncodeRequest(r *llm.Request, t dialect.Target) (*dialect.Wire, 
 	}
 	w := &dialect.Wire{Path: path(t.Model, r.Stream)}
 	if r.Dialect == llm.Bedrock {
-		w.Body = patched(r)
+		w.Body = r.Patch().Bytes()
 		return w, nil
 	}
 	r = dialect.Renamed(r, func(name string) bool { return dialect.PlainName(name, maxToolName) })

@@ -135,25 +135,6 @@ func TestClaudesFormat(t *testing.T) {
 	}
 }
 
-func TestPatch(t *testing.T) {
-	for _, c := range []struct {
-		body, want string
-		change     func(*llm.Request)
-	}{
-		{`{` + ask + `}`, `{` + ask + `,"inferenceConfig":{"maxTokens":9}}`, func(r *llm.Request) { r.MaxTokens = 9 }},
-		{`{"inferenceConfig": {"maxTokens": 5, "new":1.0},` + ask + `}`, `{"inferenceConfig": {"maxTokens": 9, "new":1.0},` + ask + `}`, func(r *llm.Request) { r.MaxTokens = 9 }},
-		{`{"inferenceConfig":{"temperature":1,"topP":1.0},` + ask + `}`, `{"inferenceConfig":{"topP":1.0},` + ask + `}`, func(r *llm.Request) { r.Temperature, r.TopP = "", "1" }},
-		{`{"inferenceConfig":null,` + ask + `}`, `{"inferenceConfig":{"topP":0.5},` + ask + `}`, func(r *llm.Request) { r.TopP = "0.5" }},
-	} {
-		r := decode(t, c.body)
-		c.change(r)
-		w, err := New().EncodeRequest(r, dialect.Target{Model: "m"})
-		if err != nil || string(w.Body) != c.want {
-			t.Errorf("got %s, %v", w.Body, err)
-		}
-	}
-}
-
 // Reasoning that somebody else has signed, or nobody, does not go to Bedrock.
 func TestForeignReasoning(t *testing.T) {
 	block := func(signature string) string {

@@ -16,6 +16,8 @@ package gemini
 
 import (
 	"net/url"
+	"slices"
+	"strings"
 
 	"github.com/attache-gateway/attache/extproc/dialect"
 	"github.com/attache-gateway/attache/extproc/llm"
@@ -32,13 +34,48 @@ func New() *Dialect { return &Dialect{} }
 // Name is llm.Gemini.
 func (*Dialect) Name() string { return llm.Gemini }
 
-// Member names the member of a body that holds a canonical field. Most of them
-// stand inside generationConfig; EncodeRequest brings those up to date itself.
+// members are where bodies hold the canonical fields.
+var members = map[string]string{
+	"service_tier":      "serviceTier",
+	"max_tokens":        "generationConfig.maxOutputTokens",
+	"temperature":       "generationConfig.temperature",
+	"top_p":             "generationConfig.topP",
+	"top_k":             "generationConfig.topK",
+	"seed":              "generationConfig.seed",
+	"frequency_penalty": "generationConfig.frequencyPenalty",
+	"presence_penalty":  "generationConfig.presencePenalty",
+	"n":                 "generationConfig.candidateCount",
+	"stop":              "generationConfig.stopSequences",
+	"logprobs":          "generationConfig.responseLogprobs",
+	"top_logprobs":      "generationConfig.logprobs",
+	"reasoning_effort":  "generationConfig.thinkingConfig.thinkingLevel",
+	"metadata":          "labels",
+}
+
+// Member names the members of a request that hold a canonical field, in all
+// spellings. Not all models know levels of thinking, so none is added.
 func (*Dialect) Member(field string) []string {
-	if field == "service_tier" {
-		return []string{"serviceTier"}
+	name, ok := members[field]
+	if !ok {
+		return nil
 	}
-	return nil
+	names := []string{""}
+	for i, part := range strings.Split(name, ".") {
+		var longer []string
+		for _, before := range names {
+			for _, one := range slices.Compact([]string{part, snake(part)}) {
+				if i > 0 {
+					one = before + "." + one
+				}
+				longer = append(longer, one)
+			}
+		}
+		names = longer
+	}
+	if field == "reasoning_effort" {
+		names = append([]string{""}, names...)
+	}
+	return names
 }
 
 // pathOf is the path of a call below a provider's base URL. A stream is always

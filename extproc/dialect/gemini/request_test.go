@@ -113,31 +113,21 @@ func TestInvalidRequests(t *testing.T) {
 	}
 }
 
-// What a policy changes of the canonical form is in what a provider of this
-// dialect gets, although it stands inside an object.
-func TestChangedSettings(t *testing.T) {
-	for _, c := range []struct {
-		body   string
-		change func(*llm.Request)
-		want   string
-	}{
-		{`{"contents":[{}],"generationConfig":{"maxOutputTokens":9, "x":1}}`, func(r *llm.Request) { r.MaxTokens = 5 },
-			`{"contents":[{}],"generationConfig":{"maxOutputTokens":5, "x":1}}`},
-		{`{"generation_config":{"max_output_tokens":9},"contents":[{}]}`, func(r *llm.Request) { r.MaxTokens = 5 },
-			`{"generation_config":{"max_output_tokens":5},"contents":[{}]}`},
-		{`{"contents":[{}]}`, func(r *llm.Request) { r.MaxTokens, r.Temperature = 5, "0.5" },
-			`{"contents":[{}],"generationConfig":{"maxOutputTokens":5,"temperature":0.5}}`},
-		{`{"contents":[{}],"generationConfig":{"temperature":1.0,"topK":4}}`, func(r *llm.Request) { r.TopK = "" },
-			`{"contents":[{}],"generationConfig":{"temperature":1.0}}`},
-		{`{"contents":[{}],"generationConfig":{"temperature":1.0,"maxOutputTokens":null}}`, func(r *llm.Request) { r.Temperature = "1" },
-			`{"contents":[{}],"generationConfig":{"temperature":1.0,"maxOutputTokens":null}}`},
+// The places of fields have all the spellings that clients may mix.
+func TestMember(t *testing.T) {
+	for field, want := range map[string]string{
+		"top_p":        "generationConfig.topP generationConfig.top_p generation_config.topP generation_config.top_p",
+		"seed":         "generationConfig.seed generation_config.seed",
+		"metadata":     "labels",
+		"user":         "",
+		"service_tier": "serviceTier service_tier",
 	} {
-		r := decodeChat(t, c.body)
-		c.change(r)
-		w, err := New().EncodeRequest(r, dialect.Target{Model: "m"})
-		if err != nil || string(w.Body) != c.want {
-			t.Errorf("got  %s, %v\nwant %s", w.Body, err, c.want)
+		if have := strings.Join(New().Member(field), " "); have != want {
+			t.Errorf("%s: %s", field, have)
 		}
+	}
+	if have := New().Member("reasoning_effort"); have[0] != "" || len(have) != 9 {
+		t.Errorf("%q", have)
 	}
 }
 

@@ -58,6 +58,13 @@ var members = map[string][]string{
 	"seed":              {"seed"},
 	"user":              {"safety_identifier", "user"},
 	"service_tier":      {"service_tier"},
+	"logprobs":          {"logprobs"},
+	"top_logprobs":      {"top_logprobs"},
+	"metadata":          {"metadata"},
+	"verbosity":         {"verbosity"},
+
+	"reasoning_effort":    {"reasoning_effort", "reasoning.effort"},
+	"parallel_tool_calls": {"parallel_tool_calls"},
 }
 
 // Member names the members of a request that hold a canonical field; the first

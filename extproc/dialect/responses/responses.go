@@ -47,10 +47,14 @@ var members = map[string][]string{
 	"temperature":  {"temperature"},
 	"top_p":        {"top_p"},
 	"user":         {"safety_identifier", "user"},
-	"serial_tools": {"parallel_tool_calls"},
 	"service_tier": {"service_tier"},
-	"reasoning":    {"reasoning"},
-	"format":       {"text"},
+	"logprobs":     {"include[message.output_text.logprobs]"},
+	"top_logprobs": {"top_logprobs"},
+	"metadata":     {"metadata"},
+	"verbosity":    {"text.verbosity"},
+
+	"reasoning_effort":    {"reasoning.effort"},
+	"parallel_tool_calls": {"parallel_tool_calls"},
 }
 
 // Member names the members of a request that hold a canonical field; the first
