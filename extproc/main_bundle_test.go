@@ -95,6 +95,9 @@ func TestBundleServer(t *testing.T) {
 	}
 	s.put(nil)
 	eventually(t, "a server that is away", func() bool { return strings.Contains(w.policy(t).FetchError, "503") })
+	if n := w.metrics(t)["attache_policy_fetch_errors_total"]; n == "" || n == "0" {
+		t.Errorf("%q failed looks are counted", n)
+	}
 	s.put(bundleOf(t, marked("three")))
 	eventually(t, "the third bundle", func() bool { return rules() == "three" && w.policy(t).FetchError == "" })
 	if sent := stop(); sent < 20 {
@@ -113,8 +116,10 @@ func TestBundleServer(t *testing.T) {
 	if p := w.policy(t); p.State != "last_good" || !strings.Contains(w.log.String(), "the last good one is in force") {
 		t.Errorf("the policy is %+v", p)
 	}
+	w.awaitMetrics(t, map[string]string{"attache_policy_load_failed": "1"})
 	s.put(bundleOf(t, marked("four")))
 	eventually(t, "the fourth bundle", func() bool { return rules() == "four" && w.policy(t).State == "good" })
+	w.awaitMetrics(t, map[string]string{"attache_policy_load_failed": "0"})
 }
 
 // TestBundleFiles: bundles that are files are read again when they change, also
