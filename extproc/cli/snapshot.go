@@ -48,7 +48,6 @@ func snapshot(ctx context.Context, c *config.Config, log *slog.Logger, creds *cr
 		Policy:      rules.Policy,
 		Canary:      rules.Canary,
 		Shadow:      rules.Shadow,
-		PolicyTime:  c.Policy.Deadline,
 		Health:      health,
 		Breaker:     c.Health,
 		Guards:      guards,

@@ -11,14 +11,15 @@ import (
 // goroutines at once.
 type Policy interface {
 	// Decide returns the decision about the facts. An error means that there is
-	// none; the caller then refuses the request. It returns soon after ctx ends.
+	// none; the caller then refuses the request. It bounds its own time, and returns
+	// soon after ctx ends.
 	Decide(ctx context.Context, f *Facts) (Decision, error)
 
 	// Reviews reports whether there are rules about requests that have ended.
 	Reviews() bool
 
 	// Review returns what those rules say about a request: f is that of the
-	// decision, with its record.
+	// decision, with its record. It bounds its own time.
 	Review(ctx context.Context, f *Facts) (Review, error)
 
 	// Reads reports whether the rules look at a fact, by its place in their

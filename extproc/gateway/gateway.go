@@ -27,12 +27,11 @@ type Options struct {
 
 	Auth       Authenticator
 	Policy     Policy
-	Canary     *Canary       // nil: none
-	Shadow     Shadow        // nil: none
-	PolicyTime time.Duration // deadline of one decision
-	Health     *Health       // outlives the snapshot; nil: a new one
-	Breaker    Breaker       // the zero value: DefaultBreaker
-	Guards     []InputGuard  // in order
+	Canary     *Canary      // nil: none
+	Shadow     Shadow       // nil: none
+	Health     *Health      // outlives the snapshot; nil: a new one
+	Breaker    Breaker      // the zero value: DefaultBreaker
+	Guards     []InputGuard // in order
 	Sinks      []Sink
 	Decisions  DecisionSink // nil: nobody wants to know
 	Explaining Explaining   // who may ask why
@@ -75,7 +74,6 @@ type Gateway struct {
 
 	auth       Authenticator
 	rules      rules
-	policyTime time.Duration
 	health     *Health
 	breaker    Breaker
 	shares     *shareout
@@ -108,7 +106,7 @@ func New(o Options) (*Gateway, error) {
 		providers: map[string]*Provider{},
 		models:    map[string]*model{},
 		defaults:  o.Defaults,
-		auth:      o.Auth, policyTime: o.PolicyTime, health: o.Health, breaker: o.Breaker, shares: newShareout(), guards: o.Guards, sinks: o.Sinks, decisions: o.Decisions, explaining: o.Explaining,
+		auth:      o.Auth, health: o.Health, breaker: o.Breaker, shares: newShareout(), guards: o.Guards, sinks: o.Sinks, decisions: o.Decisions, explaining: o.Explaining,
 		forward: o.Forward, passUsage: o.PassUsage, maxRequest: o.MaxRequest, maxResponse: o.MaxResponse, now: o.Now,
 		free: o.Free,
 	}

@@ -20,8 +20,6 @@ func (x *Exchange) consult(ctx context.Context, r *llm.Request, targets []*targe
 	}
 	f := x.facts(r, targets)
 	x.reason(ctx, f)
-	ctx, cancel := x.gw.policyContext(ctx)
-	defer cancel()
 	begun := x.gw.now()
 	d, err := x.policy.Decide(ctx, f)
 	took := x.gw.now().Sub(begun)
@@ -53,13 +51,6 @@ func (x *Exchange) consult(ctx context.Context, r *llm.Request, targets []*targe
 // else.
 const noReason = "the policy does not allow this request"
 
-func (g *Gateway) policyContext(ctx context.Context) (context.Context, context.CancelFunc) {
-	if g.policyTime <= 0 {
-		return ctx, func() {}
-	}
-	return context.WithTimeout(ctx, g.policyTime)
-}
-
 // foreign finds changes of headers that carry a provider's credentials.
 func (g *Gateway) foreign(changes []HeaderChange) error {
 	for _, c := range changes {
@@ -76,11 +67,9 @@ func (x *Exchange) review() {
 	if x.decided == nil || !x.policy.Reviews() {
 		return
 	}
-	ctx, cancel := x.gw.policyContext(context.Background())
-	defer cancel()
 	r := &x.record
 	x.decided.Facts.Record = r
-	v, err := x.policy.Review(ctx, x.decided.Facts)
+	v, err := x.policy.Review(context.Background(), x.decided.Facts)
 	if err != nil {
 		r.Policy.failed(err)
 		r.Detail = strings.TrimPrefix(r.Detail+"; policy: after the response: "+err.Error(), "; ")
