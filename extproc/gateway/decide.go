@@ -69,10 +69,11 @@ func (x *Exchange) candidates(ctx context.Context, r *llm.Request) ([]*target, S
 		return nil, settings, x.refuse(err)
 	}
 	settings = x.asked(settings)
-	d, refusal := x.consult(ctx, r, targets)
+	f, refusal := x.consult(ctx, r, targets)
 	if refusal != nil {
 		return nil, settings, refusal
 	}
+	d, shown := &x.decision, targets
 	if len(d.Chain) > 0 {
 		if targets, settings, err = x.gw.chain(d.Chain, settings); err != nil {
 			return nil, settings, x.unfit(fmt.Errorf("gateway: the policy's chain: %s", err.Message))
@@ -80,6 +81,11 @@ func (x *Exchange) candidates(ctx context.Context, r *llm.Request) ([]*target, S
 	}
 	if targets, err = x.gw.join(targets, d.Split); err != nil {
 		return nil, settings, x.unfit(fmt.Errorf("gateway: the policy's split: %s", err.Message))
+	}
+	if !within(targets, shown) {
+		if refusal := x.consultAgain(ctx, f, targets); refusal != nil {
+			return nil, settings, refusal
+		}
 	}
 	settings = d.limit(settings)
 	if targets = x.filter(targets, d); len(targets) == 0 {
@@ -137,6 +143,13 @@ func (d *Decision) limit(s Settings) Settings {
 		s.FirstToken = time.Duration(d.FirstTokenMS) * time.Millisecond
 	}
 	return s
+}
+
+// within reports whether all targets are among others.
+func within(targets, others []*target) bool {
+	return !slices.ContainsFunc(targets, func(t *target) bool {
+		return !slices.ContainsFunc(others, func(o *target) bool { return o.place() == t.place() })
+	})
 }
 
 // filter returns the targets for which all that the policy requires holds.

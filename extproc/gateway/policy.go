@@ -13,8 +13,9 @@ import (
 	"github.com/attache-gateway/attache/extproc/llm"
 )
 
-// consult asks the policy, after the guards whose findings it reads.
-func (x *Exchange) consult(ctx context.Context, r *llm.Request, targets []*target) (*Decision, *llm.Answer) {
+// consult asks the policy, after the guards whose findings it reads. It returns
+// what the policy was shown.
+func (x *Exchange) consult(ctx context.Context, r *llm.Request, targets []*target) (*Facts, *llm.Answer) {
 	if refusal := x.sense(ctx, r, targets[0]); refusal != nil {
 		return nil, refusal
 	}
@@ -37,14 +38,47 @@ func (x *Exchange) consult(ctx context.Context, r *llm.Request, targets []*targe
 	}
 	x.decision = d
 	x.record.Rules, x.record.Labels, x.record.Log = d.Rules, d.Labels, d.Log
-	if d.Deny == nil {
-		return &x.decision, nil
+	return f, x.denied(d.Deny)
+}
+
+// denied is the answer to a request that the policy denies; nil if it does not.
+func (x *Exchange) denied(d *Denial) *llm.Answer {
+	if d == nil {
+		return nil
 	}
-	answer := x.refuse(&llm.Error{Status: d.Deny.Status, Code: d.Deny.Code, Message: cmp.Or(d.Deny.Message, noReason)})
-	if d.Deny.RetryAfterS > 0 {
-		answer.Header = append(answer.Header, llm.Header{Name: "retry-after", Value: fmt.Sprint(d.Deny.RetryAfterS)})
+	answer := x.refuse(&llm.Error{Status: d.Status, Code: d.Code, Message: cmp.Or(d.Message, noReason)})
+	if d.RetryAfterS > 0 {
+		answer.Header = append(answer.Header, llm.Header{Name: "retry-after", Value: fmt.Sprint(d.RetryAfterS)})
 	}
-	return nil, answer
+	return answer
+}
+
+// consultAgain shows targets that the decision brought in to a policy that looks
+// at candidates, which saw only those that were asked for. Of what it says now
+// denials and constraints count, and nothing that would bring in others.
+func (x *Exchange) consultAgain(ctx context.Context, f *Facts, targets []*target) *llm.Answer {
+	if !x.policy.Reads("candidates") {
+		return nil
+	}
+	seen := *f
+	seen.Candidates = x.gw.candidates(targets)
+	begun := x.gw.now()
+	more, err := x.policy.Decide(ctx, &seen)
+	x.record.Policy.Took += x.gw.now().Sub(begun)
+	if err != nil {
+		x.keep(&seen, more, err, x.record.Policy.Took)
+		x.record.Policy.failed(err)
+		return x.fail(llm.CodePolicyError, fmt.Errorf("policy: targets that it brought in: %w", err))
+	}
+	d := &x.decision // whose lists may belong to others
+	d.Require, d.Exclude = slices.Concat(d.Require, more.Require), slices.Concat(d.Exclude, more.Exclude)
+	if d.Deny = more.Deny; d.Deny == nil {
+		return nil
+	}
+	d.Rules = more.Rules
+	x.record.Rules, x.record.Policy.Denied = d.Rules, true
+	x.keep(&seen, *d, nil, x.record.Policy.Took)
+	return x.denied(d.Deny)
 }
 
 // noReason is what a client reads where a rule gives no message: SDKs show nothing

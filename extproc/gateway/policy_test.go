@@ -217,3 +217,50 @@ func TestFactsThatAreRead(t *testing.T) {
 		}
 	}
 }
+
+// TestTargetsBroughtIn: what rules say of candidates holds for those that a chain
+// or a split brings in as well.
+func TestTargetsBroughtIn(t *testing.T) {
+	has := func(f *Facts, provider string) bool {
+		return slices.ContainsFunc(f.Candidates, func(c Candidate) bool { return c.Provider == provider })
+	}
+	split := Decision{Split: &Split{By: "request", Shares: []Share{{"c/x", 1}, {"a/m", 1}}}}
+	for _, tt := range []struct {
+		name  string
+		first Decision
+		onC   Decision // what rules say where c is a candidate
+		reads string
+		calls int
+		want  string
+	}{
+		{"not read", Decision{Chain: []string{"c/x"}}, Decision{Deny: &Denial{Code: "dear", Status: 402}}, "", 1, "c"},
+		{"nothing new", Decision{Chain: []string{"a/m"}}, Decision{}, "candidates", 1, "a"},
+		{"chain, denied", Decision{Chain: []string{"c/x"}}, Decision{Deny: &Denial{Code: "dear", Status: 402}, Rules: []string{"price"}}, "candidates", 2, "402 dear price"},
+		{"chain, excluded", Decision{Chain: []string{"c/x", "b/n"}}, Decision{Exclude: []Condition{{"provider", []string{"c"}}}}, "candidates", 2, "b"},
+		{"chain, required", Decision{Chain: []string{"c/x", "b/n"}}, Decision{Require: []Condition{{"provider", []string{"b"}}}}, "candidates", 2, "b"},
+		{"split, excluded", split, Decision{Exclude: []Condition{{"provider", []string{"c"}}}}, "candidates", 2, "a"},
+		{"another chain is no matter", Decision{Chain: []string{"c/x"}}, Decision{Chain: []string{"b/n"}}, "candidates", 2, "c"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			calls := 0
+			h := newGateway(t, func(o *Options) {
+				o.Policy = script{reads: []string{tt.reads}, decide: func(f *Facts) (Decision, error) {
+					if calls++; has(f, "c") {
+						return tt.onC, nil
+					}
+					return tt.first, nil
+				}}
+			})
+			x, answer, f := decide(t, h, chatPath, chat("a/m", ""))
+			got := ""
+			if answer != nil {
+				got = strings.Join(append([]string{itoa(answer.Status), x.record.Code}, x.record.Rules...), " ")
+			} else {
+				got = strings.Join(f.Clusters, " ")
+			}
+			if got != tt.want || calls != tt.calls {
+				t.Errorf("%s after %d calls", got, calls)
+			}
+		})
+	}
+}
