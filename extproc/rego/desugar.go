@@ -24,6 +24,7 @@ type rule struct {
 	verb     *verb
 	head     effect    // nil: not known before evaluation
 	constant ast.Value // the head as it was written, if it is known
+	last     *lastHead // what it was when it was not known, at the latest evaluation
 	cost     time.Duration
 	indexed  bool
 }
@@ -214,7 +215,7 @@ func (d *desugarer) effect(r *ast.Rule, v *verb, on int) *ast.Rule {
 		decoded, constant = nil, nil
 		element = ast.ArrayTerm(element, r.Head.Key.Copy())
 	}
-	made := rule{id: ruleID(r), place: place(r.Location), priority: priority(r), verb: v, head: decoded, constant: constant}
+	made := rule{id: ruleID(r), place: place(r.Location), priority: priority(r), verb: v, head: decoded, constant: constant, last: &lastHead{}}
 	made.cost, made.indexed = costOf(r)
 	d.rules[on] = append(d.rules[on], made)
 

@@ -125,6 +125,26 @@ func (e *entry) fold(effects ast.Set) (*fold, error) {
 	return f, nil
 }
 
+// A lastHead remembers the latest head of a rule, because many requests in turn
+// give the same, as that of a team. Effects do not change, so it can be shared.
+type lastHead struct{ atomic.Pointer[decodedHead] }
+
+type decodedHead struct {
+	value ast.Value
+	head  effect
+}
+
+func (l *lastHead) decode(v *verb, value ast.Value, guards []string) (effect, error) {
+	if last := l.Load(); last != nil && ast.ValueEqual(last.value, value) {
+		return last.head, nil
+	}
+	head, err := v.decode(value, guards, false)
+	if err == nil {
+		l.Store(&decodedHead{value, head})
+	}
+	return head, err
+}
+
 // effect finds the rule of an element of the set, and its head: decoded when
 // the policy was loaded if it is constant, decoded now if not.
 func (e *entry) effect(t *ast.Term) (*rule, effect, error) {
@@ -144,7 +164,7 @@ func (e *entry) effect(t *ast.Term) (*rule, effect, error) {
 	if value == nil {
 		return r, r.head, nil
 	}
-	head, err := r.verb.decode(value, e.guards, false)
+	head, err := r.last.decode(r.verb, value, e.guards)
 	if err != nil {
 		return nil, nil, malformed(r, err)
 	}
