@@ -23,7 +23,7 @@ type Forward struct {
 // may refuse the request.
 func (x *Exchange) Decide(ctx context.Context, body []byte) (*llm.Answer, *Forward) {
 	if x.front.op == llm.OpModels {
-		return x.listModels(), nil
+		return x.listModels(ctx), nil
 	}
 	if x.gw.tooLarge(int64(len(body))) {
 		return x.refuse(errTooLarge()), nil

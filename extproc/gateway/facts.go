@@ -25,7 +25,8 @@ type Facts struct {
 	Now     time.Time
 	Op      llm.Op
 	Dialect string
-	Path    string
+	Method  string // of HTTP
+	Path    string // with the version, unescaped, without a slash at its end
 
 	Model       string // as the client asked for it
 	Stream      bool

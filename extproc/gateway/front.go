@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"net/url"
 	"slices"
 	"strings"
 
@@ -115,6 +116,22 @@ type Head struct {
 func (h *Head) path() (path, query string) {
 	path, query, _ = strings.Cut(h.Path, "?")
 	return path, query
+}
+
+// plainPath returns the path in the one form of all that mean the same to us: with
+// the version that clients may leave out, unescaped, without a slash at its end.
+func (h *Head) plainPath() string {
+	path, _ := h.path()
+	path = strings.TrimSuffix(path, "/")
+	if plain, err := url.PathUnescape(path); err == nil {
+		path = plain
+	}
+	for _, root := range [...]string{"/v1/", googleRoot, amazonRoot} {
+		if strings.HasPrefix(path, root) {
+			return path
+		}
+	}
+	return "/v1" + path
 }
 
 // Get returns the first value of a header, empty if there is none.

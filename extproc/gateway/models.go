@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"context"
 	"net/url"
 	"path"
 	"slices"
@@ -12,28 +13,43 @@ import (
 	"github.com/attache-gateway/attache/extproc/llm"
 )
 
-// listModels answers GET /v1/models and /v1/models/ID in the client's format:
-// the names under models, then the providers' own, as provider/model. The list is
-// one page, however many a client asks for. An ID may be any name that a request
-// can have, listed or not.
-func (x *Exchange) listModels() *llm.Answer {
+// listModels answers GET /v1/models and /v1/models/ID in the client's format, if
+// the policy does not deny it: the names under models, then the providers' own, as
+// provider/model. The list is one page, however many a client asks for. An ID may
+// be any name that a request can have, listed or not.
+func (x *Exchange) listModels(ctx context.Context) *llm.Answer {
 	whole, _ := x.head.path()
 	_, id, one := strings.Cut(strings.TrimSuffix(whole, "/"), "/models/")
-	var body []byte
+	if name, err := url.PathUnescape(id); err == nil { // SDKs escape the slash in provider/model
+		id = name
+	}
+	r := &llm.Request{Op: llm.OpModels, Dialect: x.front.dialect, Model: id}
+	var targets []*target
 	if one {
-		if name, err := url.PathUnescape(id); err == nil { // SDKs escape the slash in provider/model
-			id = name
-		}
-		m, ok := x.offered(id)
-		if !ok {
-			return x.refuse(&llm.Error{Status: 404, Code: llm.CodeModelNotFound, Message: "no such model"})
-		}
-		body = m.append(nil, x.front.dialect)
-	} else {
-		body = modelList(x.listed(), x.front.dialect)
+		targets, _, _ = x.gw.resolve(id) // an unknown name is said after a denial
+	}
+	if _, refusal := x.consult(ctx, r, targets); x.why != nil && x.why.only {
+		return x.explained(r, nil, x.gw.defaults)
+	} else if refusal != nil {
+		return refusal
+	}
+	body := x.modelsBody(id, one)
+	if body == nil {
+		return x.refuse(&llm.Error{Status: 404, Code: llm.CodeModelNotFound, Message: "no such model"})
 	}
 	x.record.Status = 200
 	return &llm.Answer{Status: 200, Type: "application/json", Header: x.ownHeaders(), Body: body}
+}
+
+// modelsBody is the list of models, or one of them; nil if there is none.
+func (x *Exchange) modelsBody(id string, one bool) []byte {
+	if !one {
+		return modelList(x.listed(), x.front.dialect)
+	}
+	if m, ok := x.offered(id); ok {
+		return m.append(nil, x.front.dialect)
+	}
+	return nil
 }
 
 // An offer is a model that a client can ask for by name.

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -105,6 +106,49 @@ func TestModelsOfEveryFormat(t *testing.T) {
 			if _, answer, _ := ask(t, h, "GET", tt.path, "", tt.headers...); string(answer.Body) != tt.want {
 				t.Errorf("%s %v: got %s, want %s", tt.path, tt.headers, answer.Body, tt.want)
 			}
+		}
+	}
+}
+
+// TestModelsByPolicy: a list of models is asked for like anything else.
+func TestModelsByPolicy(t *testing.T) {
+	for path, want := range map[string]string{
+		"/v1/models":           "models GET /v1/models  0",
+		"/models/":             "models GET /v1/models  0",
+		"/v1beta/models":       "models GET /v1beta/models  0",
+		"/models/a%2Fgpt-5":    "models GET /v1/models/a/gpt-5 a/gpt-5 1",
+		"/v1/models/gemini-no": "models GET /v1/models/gemini-no gemini-no 0",
+	} {
+		got := ""
+		h := newGateway(t, func(o *Options) {
+			o.Dialects = append(o.Dialects, gemini.New())
+			o.Policy = policyFunc(func(f *Facts) (Decision, error) {
+				got = fmt.Sprint(f.Op, " ", f.Method, " ", f.Path, " ", f.Model, " ", len(f.Candidates))
+				return Decision{Deny: &Denial{Code: "no_list", Status: 403}}, nil
+			})
+		})
+		x, answer := h.Open(&Head{Method: "GET", Path: path})
+		if answer == nil {
+			answer, _ = x.Decide(t.Context(), nil)
+		}
+		if answer.Status != 403 || x.record.Code != "no_list" || got != want {
+			t.Errorf("%s: %d %s, shown %s", path, answer.Status, x.record.Code, got)
+		}
+		x.Close(false)
+	}
+}
+
+func TestPlainPath(t *testing.T) {
+	for path, want := range map[string]string{
+		"/v1/files/":                           "/v1/files",
+		"/files?key=x":                         "/v1/files",
+		"/v1/fil%65s/a%2Db":                    "/v1/files/a-b",
+		"/v1beta/models/m:generateContent":     "/v1beta/models/m:generateContent",
+		"/model/anthropic.claude%3A0/converse": "/model/anthropic.claude:0/converse",
+		"/v1/100%":                             "/v1/100%",
+	} {
+		if got := (&Head{Path: path}).plainPath(); got != want {
+			t.Errorf("%s: %s", path, got)
 		}
 	}
 }

@@ -16,8 +16,10 @@ import (
 // consult asks the policy, after the guards whose findings it reads. It returns
 // what the policy was shown.
 func (x *Exchange) consult(ctx context.Context, r *llm.Request, targets []*target) (*Facts, *llm.Answer) {
-	if refusal := x.sense(ctx, r, targets[0]); refusal != nil {
-		return nil, refusal
+	if r.Op != llm.OpModels { // which has no text
+		if refusal := x.sense(ctx, r, targets[0]); refusal != nil {
+			return nil, refusal
+		}
 	}
 	f := x.facts(r, targets)
 	x.reason(ctx, f)

@@ -47,7 +47,7 @@ func ptr[T any](v T) *T { return &v }
 // facts is a request in which every field has a value.
 func facts() *gateway.Facts {
 	return &gateway.Facts{
-		Now: time.Date(2026, 11, 21, 13, 30, 0, 0, time.UTC), Op: "chat", Dialect: "openai", Path: "/v1/chat/completions",
+		Now: time.Date(2026, 11, 21, 13, 30, 0, 0, time.UTC), Op: "chat", Dialect: "openai", Method: "POST", Path: "/v1/chat/completions",
 		Model: "smart", Stream: true, MaxTokens: 2000, InputTokens: 1200, Messages: 3, Images: 1, Audios: 2, Files: 4,
 		Tools: []string{"search", "mail", "search"}, Bytes: 5321, Temperature: 700, TopP: -1, Format: "text",
 		Headers: []llm.Header{{Name: "x-tenant", Value: "t1"}, {Name: "x-tenant", Value: "t2"}}, Address: "192.0.2.1",

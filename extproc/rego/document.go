@@ -28,6 +28,7 @@ type fact struct {
 var document = []fact{
 	{"request.op", onRequest | onResponse, textOf(func(f *gateway.Facts) string { return string(f.Op) })},
 	{"request.dialect", onRequest | onResponse, textOf(func(f *gateway.Facts) string { return f.Dialect })},
+	{"request.method", onRequest | onResponse, textOf(func(f *gateway.Facts) string { return f.Method })},
 	{"request.path", onRequest | onResponse, textOf(func(f *gateway.Facts) string { return f.Path })},
 	{"request.model", onRequest | onResponse, textOf(func(f *gateway.Facts) string { return f.Model })},
 	{"request.stream", onRequest | onResponse, truthOf(func(f *gateway.Facts) bool { return f.Stream })},
@@ -85,6 +86,9 @@ var document = []fact{
 	{"time.unix_ms", onRequest | onResponse | onAdmin, numberOf(func(f *gateway.Facts) int64 { return f.Now.UnixMilli() })},
 	{"time.minute", onRequest | onResponse | onAdmin, numberOf(func(f *gateway.Facts) int64 { return int64(f.Now.UTC().Minute()) })},
 	{"time.hour", onRequest | onResponse | onAdmin, numberOf(func(f *gateway.Facts) int64 { return int64(f.Now.UTC().Hour()) })},
+	{"time.minute_of_day", onRequest | onResponse | onAdmin, numberOf(func(f *gateway.Facts) int64 {
+		return int64(f.Now.UTC().Hour()*60 + f.Now.UTC().Minute())
+	})},
 	{"time.weekday", onRequest | onResponse | onAdmin, textOf(func(f *gateway.Facts) string {
 		return strings.ToLower(f.Now.UTC().Weekday().String())
 	})},

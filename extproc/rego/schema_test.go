@@ -44,7 +44,7 @@ func TestInputSchema(t *testing.T) {
 func TestInput(t *testing.T) {
 	want := ast.MustParseTerm(`{
 		"request": {
-			"op": "chat", "dialect": "openai", "path": "/v1/chat/completions", "model": "smart", "stream": true,
+			"op": "chat", "dialect": "openai", "method": "POST", "path": "/v1/chat/completions", "model": "smart", "stream": true,
 			"max_tokens": 2000, "temperature_milli": 700, "top_p_milli": -1, "format": "text", "messages": 3, "images": 1, "audios": 2, "files": 4,
 			"tools": {"search": true, "mail": true}, "headers": {"x-tenant": "t1"}, "bytes": 5321, "tokens": {"input": 1200},
 		},
@@ -64,7 +64,7 @@ func TestInput(t *testing.T) {
 			},
 		],
 		"guards": {"pii": {"action": "redact", "code": "found", "findings": 2, "labels": {"email": true}, "scores": {"risk": 877}}},
-		"time": {"unix_ms": 1795267800000, "minute": 30, "hour": 13, "weekday": "saturday"},
+		"time": {"unix_ms": 1795267800000, "minute": 30, "hour": 13, "minute_of_day": 810, "weekday": "saturday"},
 	}`).Value
 	if got := whole(onRequest, facts()); got.Compare(want) != 0 {
 		t.Errorf("have %v\nwant %v", got, want)

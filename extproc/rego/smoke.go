@@ -95,6 +95,7 @@ func imagine(r *rand.Rand, i int, guards []string) *gateway.Facts {
 	f.Now = time.Unix(r.Int64N(4e9), 0)
 	f.Op = llm.Op(text(string(llm.OpChat), string(llm.OpEmbeddings), string(llm.OpForward)))
 	f.Dialect, f.Path = text(llm.OpenAI, llm.Anthropic, llm.Gemini), text("/v1/chat/completions", "/v1/messages")
+	f.Method = text("POST", "GET", "DELETE")
 	f.Model, f.Format = text("smart", "openai/gpt-4o", "a,b", "x"), text("text", "json_object", "json_schema")
 	f.Stream, f.MaxTokens, f.InputTokens = some(), number(), number()
 	f.Messages, f.Images, f.Audios, f.Files = int(number()), int(number()), int(number()), int(number())

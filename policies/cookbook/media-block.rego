@@ -19,9 +19,7 @@ carries_media if input.request.audios > 0
 
 carries_media if input.request.files > 0
 
-# The version in front of a path can be left out.
 carries_media if {
 	input.request.op == "forward"
-	some part in split(input.request.path, "/")
-	part in {"audio", "files", "images", "uploads", "videos"}
+	split(input.request.path, "/")[2] in {"audio", "files", "images", "uploads", "videos"}
 }

@@ -21,7 +21,7 @@ test_media if {
 	refused(but({"images": 1}))
 	refused(but({"audios": 1}))
 	refused(but({"files": 1}))
-	every path in ["/v1/images/edits", "/images/edits", "/v1/audio/speech", "/v1/files", "/v1beta/files/1"] {
+	every path in ["/v1/images/edits", "/v1/audio/speech", "/v1/files", "/v1beta/files/1"] {
 		refused(but({"op": "forward", "path": path}))
 	}
 	not refused(but({"op": "forward", "path": "/v1/batches"}))
