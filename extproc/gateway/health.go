@@ -211,6 +211,15 @@ func (h *Health) succeeded(v *vitals, o outcome, b *Breaker) (row int64) {
 	defer h.mu.Unlock()
 	v.update(o.now, b)
 	v.attempts++
+	v.time(o)
+	row, v.row = v.row, 0
+	if v.succeed(o.begun) {
+		v.attempts, v.errors = 0, 0
+	}
+	return row
+}
+
+func (v *vitals) time(o outcome) {
 	ms := float64(o.now.Sub(o.begun)) / float64(time.Millisecond)
 	switch {
 	case !o.timed:
@@ -219,11 +228,16 @@ func (h *Health) succeeded(v *vitals, o outcome, b *Breaker) (row int64) {
 	default:
 		v.whole.add(ms)
 	}
-	row, v.row = v.row, 0
-	if v.succeed(o.begun) {
-		v.attempts, v.errors = 0, 0
-	}
-	return row
+}
+
+// late notes that an attempt was given up, o.now being when its deadline was. The
+// response would have taken longer: a target that never answers is not known to
+// be a fast one.
+func (h *Health) late(v *vitals, o outcome, b *Breaker) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	v.update(o.now, b)
+	v.time(o)
 }
 
 // failed notes an attempt that failed. The provider may have said how long it

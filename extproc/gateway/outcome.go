@@ -54,10 +54,25 @@ func (x *Exchange) succeeded() {
 		return
 	}
 	t.result = good
-	t.row = x.gw.health.succeeded(t.vitals, outcome{
-		begun: t.begun, now: x.gw.now(), stream: x.record.Stream, timed: x.record.Op != llm.OpCountTokens && x.record.Op != llm.OpForward,
-	}, &x.gw.breaker)
+	t.row = x.gw.health.succeeded(t.vitals, x.outcome(x.gw.now()), &x.gw.breaker)
 	x.probed()
+}
+
+// outcome is that of the attempt under way at a time.
+func (x *Exchange) outcome(now time.Time) outcome {
+	return outcome{begun: x.try.begun, now: now, stream: x.record.Stream, timed: x.record.Op != llm.OpCountTokens && x.record.Op != llm.OpForward}
+}
+
+// timedOut notes that the attempt under way, which has failed, was given up at its
+// deadline. Envoy's clock began a little earlier than ours. The caller holds the
+// mutex.
+func (x *Exchange) timedOut(now time.Time) {
+	if x.plan == nil || x.plan.perTry == 0 {
+		return
+	}
+	if took := now.Sub(x.try.begun); took >= x.plan.perTry-x.plan.perTry/10 {
+		x.gw.health.late(x.try.vitals, x.outcome(x.try.begun.Add(max(took, x.plan.perTry))), &x.gw.breaker)
+	}
 }
 
 // failed notes that the attempt has failed, or that its response broke. The
@@ -68,7 +83,9 @@ func (x *Exchange) failed(alone time.Duration) {
 	case t.n == 0:
 		return
 	case t.result == unknown:
-		x.gw.health.failed(t.vitals, x.gw.now(), &x.gw.breaker, alone)
+		now := x.gw.now()
+		x.timedOut(now)
+		x.gw.health.failed(t.vitals, now, &x.gw.breaker, alone)
 	case t.result == good:
 		x.gw.health.spoilt(t.vitals, x.gw.now(), &x.gw.breaker, t.row)
 	}

@@ -269,3 +269,35 @@ func TestHealthOutlivesSnapshots(t *testing.T) {
 		t.Errorf("a new snapshot knows nothing: %+v", r)
 	}
 }
+
+// TestTimeouts: a target that never begins is as slow as the time that it was
+// given, at least; one that fails at once says nothing about time.
+func TestTimeouts(t *testing.T) {
+	for _, tt := range []struct {
+		more         string
+		took         time.Duration
+		first, whole float64 // ms
+	}{
+		{`,"stream":true`, 2 * time.Second, 2000, 0},
+		{`,"stream":true`, 1990 * time.Millisecond, 2000, 0}, // Envoy's clock began earlier
+		{`,"stream":true`, 3 * time.Second, 3000, 0},
+		{`,"stream":true`, 5 * time.Millisecond, 0, 0},
+		{``, 5 * time.Second, 0, 5000},
+		{``, time.Second, 0, 0},
+	} {
+		b := newTestbench(t, nil)
+		x, f := b.ask("smart", tt.more)
+		for n := range 2 {
+			if _, _, err := x.Attempt(n+1, f.Clusters[n]); err != nil {
+				t.Fatal(err)
+			}
+			if n == 0 {
+				b.now = b.now.Add(tt.took)
+			}
+		}
+		x.Close(true)
+		if r := b.target("a", "gpt-4o"); r.first != tt.first || r.whole != tt.whole {
+			t.Errorf("%s after %v: first %v, whole %v", tt.more, tt.took, r.first, r.whole)
+		}
+	}
+}

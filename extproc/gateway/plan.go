@@ -14,7 +14,8 @@ import (
 // A plan is the list of attempts that an exchange may make.
 type plan struct {
 	steps   []step
-	watched bool // each attempt is looked at before the client sees it
+	watched bool          // each attempt is looked at before the client sees it
+	perTry  time.Duration // limit of each attempt; 0: none
 	strip   []string
 }
 
@@ -52,7 +53,8 @@ func (x *Exchange) send(r *llm.Request, targets []*target, s Settings) (*llm.Ans
 	// that turns out to be none.
 	chain := len(p.steps) > 1 || s.FirstToken > 0 && r.Stream
 	p.watched = chain && r.Op != llm.OpForward // of a response that is not understood only the status counts
-	f := &Forward{PerTry: s.perTry(r.Stream)}
+	p.perTry = s.perTry(r.Stream)
+	f := &Forward{PerTry: p.perTry}
 	if !chain {
 		p.steps[0].cluster = p.steps[0].Name
 	}
