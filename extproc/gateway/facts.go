@@ -122,7 +122,8 @@ type Denial struct {
 }
 
 // A Condition holds for a target whose tag is one of the values. The names
-// provider, model and region stand for the target's own.
+// provider, model, region and target, which is provider/model, stand for the
+// target's own.
 type Condition struct {
 	Name   string   `json:"name"`
 	Values []string `json:"values"`

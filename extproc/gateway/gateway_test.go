@@ -192,6 +192,8 @@ func TestPolicyDecides(t *testing.T) {
 		{"broken", Decision{}, errors.New("eval: secret 4111"), chat("a/m", ""), "500 policy_error"},
 		{"require", Decision{Require: []Condition{{"region", []string{"eu"}}}}, nil, chat("a/m,b/n,c/o", ""), "b.retry c.retry"},
 		{"exclude", Decision{Exclude: []Condition{{"provider", []string{"x", "b"}}}}, nil, chat("a/m,b/n,c/o", ""), "a.retry c.retry"},
+		{"exclude a target", Decision{Exclude: []Condition{{"target", []string{"a/m", "b"}}}}, nil, chat("a/m,b/n,a/o", ""), "b.retry a.retry"},
+		{"require a target", Decision{Require: []Condition{{"target", []string{"a/m", "b"}}}}, nil, chat("a/m,b/n,a/o", ""), "a"},
 		{"nothing left", Decision{Require: []Condition{{"region", []string{"mars"}}}}, nil, chat("a/m", ""), "503 no_target"},
 		{"chain", Decision{Chain: []string{"c/x", "smart"}}, nil, chat("a/m", ""), "c.retry a.retry b.retry"},
 		{"bad chain", Decision{Chain: []string{"nobody/x/y"}}, nil, chat("a/m", ""), "500 policy_error"},

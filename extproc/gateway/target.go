@@ -291,6 +291,8 @@ func (t *target) has(c Condition) bool {
 		return slices.Contains(c.Values, t.Name)
 	case "model":
 		return slices.Contains(c.Values, t.model)
+	case "target":
+		return slices.Contains(c.Values, t.String())
 	}
 	v, ok := t.Tags[c.Name]
 	return ok && slices.Contains(c.Values, v)
