@@ -12,12 +12,20 @@ import (
 	"github.com/attache-gateway/attache/extproc/gateway"
 )
 
-// A change is what one rule, or all so far, want of a field of the request.
+// A change is what one rule wants of a field of the request.
 type change struct {
 	path   string
 	max    *int64
 	value  []byte // JSON
 	remove bool
+}
+
+// changes are what all rules so far want of a field. Only one can say what it is
+// set to: nil, that it is removed.
+type changes struct {
+	path string
+	max  *int64
+	set  claim[[]byte]
 }
 
 // One segment, for the fields of the canonical request lie side by side.
@@ -46,21 +54,18 @@ func readModify(h *head) effect {
 // removal is all that op can be.
 var removal = []string{"remove"}
 
-func (c *change) add(f *fold, _ *rule) error {
+func (c *change) add(f *fold, r *rule) error {
 	if f.changes == nil {
-		f.changes = make(map[string]change)
+		f.changes = make(map[string]changes)
 	}
 	sum := f.changes[c.path]
 	sum.path = c.path
-	sum.remove = sum.remove || c.remove
-	if c.max != nil && (sum.max == nil || *c.max < *sum.max) {
-		sum.max = c.max
-	}
-	if c.value != nil {
-		if sum.value != nil && !bytes.Equal(sum.value, c.value) {
-			return contradiction("/%s: value contradicts that of another rule", c.path)
+	if c.max != nil {
+		if sum.max == nil || *c.max < *sum.max {
+			sum.max = c.max
 		}
-		sum.value = c.value
+	} else {
+		sum.set.add(c.value, r, bytes.Equal(sum.set.value, c.value))
 	}
 	f.changes[c.path] = sum
 	return nil
@@ -68,21 +73,26 @@ func (c *change) add(f *fold, _ *rule) error {
 
 // modification is the sum of all changes to a field. A value that has to stay
 // below a maximum is cut to it.
-func (c *change) modification() (gateway.Modification, error) {
-	m := gateway.Modification{Path: c.path, Value: bytes.Clone(c.value), Remove: c.remove}
+func (c *changes) modification() (gateway.Modification, error) {
+	m := gateway.Modification{Path: c.path}
+	value, err := c.set.settled("modify: /" + c.path + ": value or removal")
+	if err != nil {
+		return m, err
+	}
+	m.Value, m.Remove = bytes.Clone(value), c.set.made && value == nil
 	switch {
-	case c.remove && (c.value != nil || c.max != nil):
-		return m, contradiction("modify: /%s: one rule removes it, another sets or limits it", c.path)
 	case c.max == nil:
 		return m, nil
-	case c.value == nil:
+	case m.Remove:
+		return m, contradiction("modify: /%s: %s removes it, another rule limits it", c.path, c.set.place)
+	case value == nil:
 		most := *c.max
 		m.Max = &most
 		return m, nil
 	}
-	n, err := strconv.ParseInt(string(c.value), 10, 64)
+	n, err := strconv.ParseInt(string(value), 10, 64)
 	if err != nil {
-		return m, contradiction("modify: /%s: one rule limits it, another sets it to what is not an integer", c.path)
+		return m, contradiction("modify: /%s: %s sets it to what is not an integer, another rule limits it", c.path, c.set.place)
 	}
 	m.Value = strconv.AppendInt(nil, min(n, *c.max), 10)
 	return m, nil

@@ -162,14 +162,14 @@ func TestBroken(t *testing.T) {
 		{"pattern", `deny contains {"code": input.user} if input.user == "end-user"`, `rego: a.rego:5: deny: code: "end-user" does not match ^[a-z0-9_]{1,64}$`},
 		{"label type", `label contains {"n": input.request.messages} if input.user == "end-user"`, `rego: a.rego:5: label: "n": want a string, have number`},
 		{"fraction", `modify contains {"path": "/max_tokens", "max": input.request.max_tokens / 3} if input.user == "end-user"`, `rego: a.rego:5: modify: max: want an integer from 1 to 9007199254740992, have 666.6666666666666667`},
-		{"chains", "route contains {\"chain\": [\"a\"]}\n\nroute contains {\"chain\": [\"b\"]}", `rego: a.rego:7: route: chain ["b"] contradicts chain ["a"] of another rule`},
-		{"values", "modify contains {\"path\": \"/n\", \"value\": 1}\n\nmodify contains {\"path\": \"/n\", \"value\": 2}", `rego: a.rego:7: modify: /n: value contradicts that of another rule`},
-		{"remove and set", "modify contains {\"path\": \"/n\", \"value\": 1}\n\nmodify contains {\"path\": \"/n\", \"op\": \"remove\"}", `rego: modify: /n: one rule removes it, another sets or limits it`},
-		{"remove and limit", "modify contains {\"path\": \"/n\", \"max\": 1}\n\nmodify contains {\"path\": \"/n\", \"op\": \"remove\"}", `rego: modify: /n: one rule removes it, another sets or limits it`},
-		{"limit text", "modify contains {\"path\": \"/seed\", \"max\": 1}\n\nmodify contains {\"path\": \"/seed\", \"value\": 0.5}", `rego: modify: /seed: one rule limits it, another sets it to what is not an integer`},
+		{"chains", "route contains {\"chain\": [\"a\"]}\n\nroute contains {\"chain\": [\"b\"]}", `rego: a.rego:7: route: chain contradicts that of a.rego:5; a priority in the METADATA of one would decide`},
+		{"values", "modify contains {\"path\": \"/n\", \"value\": 1}\n\nmodify contains {\"path\": \"/n\", \"value\": 2}", `rego: a.rego:7: modify: /n: value or removal contradicts that of a.rego:5; a priority in the METADATA of one would decide`},
+		{"remove and set", "modify contains {\"path\": \"/n\", \"value\": 1}\n\nmodify contains {\"path\": \"/n\", \"op\": \"remove\"}", `rego: a.rego:7: modify: /n: value or removal contradicts that of a.rego:5; a priority in the METADATA of one would decide`},
+		{"remove and limit", "modify contains {\"path\": \"/n\", \"max\": 1}\n\nmodify contains {\"path\": \"/n\", \"op\": \"remove\"}", `rego: modify: /n: a.rego:7 removes it, another rule limits it`},
+		{"limit text", "modify contains {\"path\": \"/seed\", \"max\": 1}\n\nmodify contains {\"path\": \"/seed\", \"value\": 0.5}", `rego: modify: /seed: a.rego:7 sets it to what is not an integer, another rule limits it`},
 		{"unknown path", `modify contains {"path": concat("", ["/", input.request.op]), "op": "remove"} if input.user == "end-user"`, `rego: a.rego:5: modify: /chat cannot be changed; what can be is /frequency_penalty, /logprobs, /max_tokens, /metadata, /n, /parallel_tool_calls, /presence_penalty, /reasoning_effort, /seed, /stop, /temperature, /top_k, /top_logprobs, /top_p, /user, /verbosity`},
-		{"labels", "label contains {\"a\": \"x\"}\n\nlabel contains {\"a\": \"y\"}", `rego: a.rego:7: label: "a": value contradicts that of another rule`},
-		{"denied as well", "deny contains {}\n\nlabel contains {\"a\": \"x\"}\n\nlabel contains {\"a\": \"y\"}", `rego: a.rego:9: label: "a": value contradicts that of another rule`},
+		{"labels", "label contains {\"a\": \"x\"}\n\nlabel contains {\"a\": \"y\"}", `rego: a.rego:7: label: "a": value contradicts that of a.rego:5; a priority in the METADATA of one would decide`},
+		{"denied as well", "deny contains {}\n\nlabel contains {\"a\": \"x\"}\n\nlabel contains {\"a\": \"y\"}", `rego: a.rego:9: label: "a": value contradicts that of a.rego:7; a priority in the METADATA of one would decide`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			d, err := rules(t, Allow, c.rules).Decide(t.Context(), facts())
@@ -301,5 +301,28 @@ func TestShippedPolicy(t *testing.T) {
 	}
 	if got, err := p.Decide(t.Context(), &gateway.Facts{Op: "models"}); err != nil || !reflect.DeepEqual(got, gateway.Decision{}) {
 		t.Errorf("a request without facts: have %s, %v", show(got), err)
+	}
+}
+
+// TestPriority: where there can be one only, the rule of the highest priority
+// speaks, whatever the order of rules.
+func TestPriority(t *testing.T) {
+	at := func(priority, rule string) string {
+		return "# METADATA\n# custom: {priority: " + priority + "}\n" + rule + "\n\n"
+	}
+	for _, tt := range []struct{ low, high, other, want string }{
+		{`route contains {"chain": ["a"]}`, `route contains {"chain": ["b"]}`, `route contains {"chain": ["c"]}`, `{"chain":["b"]`},
+		{`route contains {"pick": "cheapest"}`, `route contains {"pick": "fastest"}`, `route contains {"pick": "ordered"}`, `"pick":"fastest"`},
+		{`route contains {"split": {"by": "user", "shares": {"a": 1}}}`, `route contains {"split": {"by": "user", "shares": {"b": 1}}}`, `route contains {"split": {"by": "key", "shares": {"b": 1}}}`, `"split":{"by":"user","shares":[{"target":"b","weight":1}]}`},
+		{`modify contains {"path": "/seed", "value": 1}`, `modify contains {"path": "/seed", "value": 2}`, `modify contains {"path": "/seed", "value": 3}`, `"modify":[{"path":"seed","value":2}]`},
+		{`modify contains {"path": "/seed", "value": 1}`, `modify contains {"path": "/seed", "op": "remove"}`, `modify contains {"path": "/seed", "value": 3}`, `"modify":[{"path":"seed","remove":true}]`},
+	} {
+		low, high, other := at("1", tt.low), at("2", tt.high), at("1", tt.other)
+		for _, text := range []string{low + high + other, high + low + other, other + low + high} {
+			d, err := rules(t, Allow, text).Decide(t.Context(), facts())
+			if got := strings.Join(strings.Fields(show(d)), ""); err != nil || !strings.Contains(got, tt.want) {
+				t.Errorf("%s\n%s, %v", text, got, err)
+			}
+		}
 	}
 }

@@ -21,19 +21,19 @@ type fold struct {
 	allowed    bool
 	require    map[string][]string // values of a tag, sorted
 	exclude    map[string][]string
-	chain      []string
+	chain      claim[[]string]
 	timeout    int64
 	firstToken int64
 	prefer     map[string]int64 // weights
-	split      *gateway.Split
-	pick       string
-	changes    map[string]change // by path
+	split      claim[*gateway.Split]
+	pick       claim[string]
+	changes    map[string]changes // by path
 	headers    map[headerName]*gateway.HeaderChange
 	guards     []string
 	limits     map[limitName]gateway.Limit
 	cache      *gateway.CacheUse
 	log        gateway.LogUse
-	labels     map[string]label
+	labels     map[string]claim[string]
 }
 
 func (f *fold) add(r *rule, e effect) error {
@@ -51,12 +51,9 @@ func (f *fold) decision(closed bool) (gateway.Decision, error) {
 		Deny:         f.refusal(closed),
 		Require:      conditions(f.require),
 		Exclude:      conditions(f.exclude),
-		Chain:        f.chain,
 		TimeoutMS:    f.timeout,
 		FirstTokenMS: f.firstToken,
 		Prefer:       preferences(f.prefer),
-		Split:        f.split,
-		Pick:         f.pick,
 		Headers:      headerChanges(f.headers),
 		Guards:       unique(f.guards, cmp.Compare[string]),
 		Limits:       limits(f.limits),
@@ -72,11 +69,26 @@ func (f *fold) decision(closed bool) (gateway.Decision, error) {
 		}
 		d.Modify = append(d.Modify, m)
 	}
-	var err error
-	if d.Labels, err = labelTexts(f.labels); err != nil {
+	if err := f.settle(&d); err != nil {
 		return gateway.Decision{}, err
 	}
 	return d, nil
+}
+
+// settle adds what there can be one of only.
+func (f *fold) settle(d *gateway.Decision) (err error) {
+	if d.Chain, err = f.chain.settled("route: chain"); err != nil {
+		return err
+	}
+	d.Chain = slices.Clone(d.Chain) // the head of a constant rule is shared
+	if d.Split, err = f.split.settled("route: split"); err != nil {
+		return err
+	}
+	if d.Pick, err = f.pick.settled("route: pick"); err != nil {
+		return err
+	}
+	d.Labels, err = labelTexts(f.labels)
+	return err
 }
 
 func (f *fold) refusal(closed bool) *gateway.Denial {

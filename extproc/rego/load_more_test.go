@@ -201,7 +201,7 @@ route contains {"chain": ["b"]} if input.request.stream
 		"a.rego:5: sprintf in the head",
 		"a.rego:9: not f(g(x)) is false",
 		"a.rego:10: arithmetic on the fraction 1.5",
-		`contradicts chain`,
+		`chain contradicts`,
 	}
 	for _, w := range want {
 		if !slices.ContainsFunc(p.Warnings(), func(have string) bool { return strings.Contains(have, w) }) {

@@ -14,7 +14,8 @@ import (
 
 // A routing says where requests go. All that is required of a tag must hold at
 // once, any of what is excluded is enough; timeouts take the minimum, weights of
-// the same preference add up, and there can be one chain, split and pick only.
+// the same preference add up, and there can be one chain, split and pick only: see
+// claim.
 type routing struct {
 	require, exclude    []gateway.Condition
 	chain               []string
@@ -115,7 +116,7 @@ func (h *head) shares(o ast.Object) (shares []gateway.Share) {
 	return shares
 }
 
-func (r *routing) add(f *fold, _ *rule) error {
+func (r *routing) add(f *fold, by *rule) error {
 	for _, c := range r.require {
 		f.requires(c)
 	}
@@ -130,21 +131,15 @@ func (r *routing) add(f *fold, _ *rule) error {
 		}
 		f.prefer[r.prefer] += r.weight
 	}
-	switch {
-	case r.chain != nil && f.chain != nil && !slices.Equal(f.chain, r.chain):
-		return contradiction("chain %q contradicts chain %q of another rule", r.chain, f.chain)
-	case r.split != nil && f.split != nil && !reflect.DeepEqual(f.split, r.split):
-		return contradiction("split contradicts that of another rule")
-	case r.pick != "" && f.pick != "" && f.pick != r.pick:
-		return contradiction("pick %q contradicts pick %q of another rule", r.pick, f.pick)
-	}
 	if r.chain != nil {
-		f.chain = slices.Clone(r.chain)
+		f.chain.add(r.chain, by, slices.Equal(f.chain.value, r.chain))
 	}
 	if r.split != nil {
-		f.split = r.split
+		f.split.add(r.split, by, reflect.DeepEqual(f.split.value, r.split))
 	}
-	f.pick = cmp.Or(r.pick, f.pick)
+	if r.pick != "" {
+		f.pick.add(r.pick, by, f.pick.value == r.pick)
+	}
 	return nil
 }
 

@@ -201,43 +201,32 @@ func (l logUse) add(f *fold, _ *rule) error {
 // one with the higher priority in its METADATA speaks.
 type labels map[string]string
 
-// A label is the value of the highest priority so far.
-type label struct {
-	value    string
-	priority int64
-	place    string // of the rule
-	disputed bool   // by a rule of the same priority
-}
-
 func readLabel(h *head) effect { return labels(h.texts("", h.object)) }
 
 func (l labels) add(f *fold, r *rule) error {
 	if f.labels == nil {
-		f.labels = make(map[string]label, len(l))
+		f.labels = make(map[string]claim[string], len(l))
 	}
 	for k, v := range l {
-		have, ok := f.labels[k]
-		switch {
-		case !ok || r.priority > have.priority:
-			f.labels[k] = label{value: v, priority: r.priority, place: r.place}
-		case r.priority == have.priority && v != have.value:
-			f.labels[k] = label{value: v, priority: r.priority, place: max(have.place, r.place), disputed: true}
-		}
+		c := f.labels[k]
+		c.add(v, r, v == c.value)
+		f.labels[k] = c
 	}
 	return nil
 }
 
-func labelTexts(all map[string]label) (map[string]string, error) {
+func labelTexts(all map[string]claim[string]) (map[string]string, error) {
 	if all == nil {
 		return nil, nil
 	}
 	texts := make(map[string]string, len(all))
 	for _, k := range sorted(all) {
-		if l := all[k]; l.disputed {
-			err := contradiction("%s: label: %q: value contradicts that of another rule", l.place, k)
-			return nil, &gateway.PolicyError{Fault: gateway.FaultConflict, Rule: l.place, Err: err}
+		c := all[k]
+		v, err := c.settled("label: \"" + k + "\": value")
+		if err != nil {
+			return nil, err
 		}
-		texts[k] = all[k].value
+		texts[k] = v
 	}
 	return texts, nil
 }
