@@ -21,6 +21,19 @@ func (w *Whole) Add(chunk []byte, eos bool) ([]byte, error) {
 	return w.held, nil
 }
 
+// Read takes the next chunk. The last one makes the body whole, which is one
+// frame; read appends to events what it says. What cannot be read is an *llm.Error.
+func (w *Whole) Read(dialect string, chunk []byte, eos bool, events *[]llm.Event, read func(body []byte) error) ([]Frame, error) {
+	body, err := w.Add(chunk, eos)
+	if err != nil || !eos {
+		return nil, err
+	}
+	if err := read(body); err != nil {
+		return nil, NotValid(dialect)
+	}
+	return []Frame{{Raw: body, Events: *events}}, nil
+}
+
 // TooLarge is the error for a response, or one event of it, over the limit.
 func TooLarge() *llm.Error {
 	return &llm.Error{Status: 502, Code: llm.CodeUpstreamError, Message: "the provider's response is too large"}

@@ -1,7 +1,6 @@
 package anthropic
 
 import (
-	"github.com/attache-gateway/attache/extproc/dialect"
 	"strconv"
 	"strings"
 
@@ -160,6 +159,3 @@ func appendError(dst []byte, e *llm.Error) []byte {
 	dst = jsonx.AppendString(dst, e.Code)
 	return append(dst, `},"request_id":null}`...)
 }
-
-// notOurs is the error for a response that is not of this dialect.
-func notOurs() *llm.Error { return dialect.NotValid(llm.Anthropic) }

@@ -52,7 +52,7 @@ type openBlock struct {
 func (d *decoder) Decode(chunk []byte, eos bool) ([]dialect.Frame, error) {
 	d.frames, d.events = d.frames[:0], d.events[:0]
 	if d.stream == nil {
-		return d.unary(chunk, eos)
+		return d.held.Read(llm.Bedrock, chunk, eos, &d.events, d.whole)
 	}
 	err := d.stream.Split(chunk, d.frame)
 	switch {
@@ -149,19 +149,11 @@ func (d *decoder) end() {
 	d.emit(llm.Event{Kind: llm.EventEnd})
 }
 
-// unary waits for the whole body, which becomes one frame.
-func (d *decoder) unary(chunk []byte, eos bool) ([]dialect.Frame, error) {
-	body, err := d.held.Add(chunk, eos)
-	if err != nil || !eos {
-		return nil, err
-	}
+// whole reads a unary body.
+func (d *decoder) whole(body []byte) error {
 	d.Reset(body)
 	d.data = body
-	if err := d.answer(body); err != nil {
-		return nil, notOurs()
-	}
-	d.frames = append(d.frames, dialect.Frame{Raw: body, Events: d.events})
-	return d.frames, nil
+	return d.answer(body)
 }
 
 // member reads one member of the object that comes next, if it is an object,

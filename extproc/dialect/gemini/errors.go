@@ -1,7 +1,6 @@
 package gemini
 
 import (
-	"github.com/attache-gateway/attache/extproc/dialect"
 	"strconv"
 	"strings"
 	"time"
@@ -212,6 +211,3 @@ func statusOf(e *llm.Error) string {
 	}
 	return "INVALID_ARGUMENT"
 }
-
-// notOurs is the error for a response that is not of this dialect.
-func notOurs() *llm.Error { return dialect.NotValid(llm.Gemini) }

@@ -11,6 +11,9 @@ import (
 	"errors"
 )
 
+// MediaType is that of an event stream.
+const MediaType = "text/event-stream"
+
 // ErrTooLong is an event longer than the limit.
 var ErrTooLong = errors.New("sse: event is too long")
 
