@@ -99,6 +99,16 @@ func optionsOf(c *config.Config, log *slog.Logger) rego.Options {
 	for _, g := range c.Guards {
 		o.Guards = append(o.Guards, g.Name)
 	}
+	var providers []gateway.Provider
+	for _, p := range c.Providers {
+		o.Providers = append(o.Providers, p.Name)
+		providers = append(providers, gateway.Provider{Name: p.Name, Models: p.Models})
+	}
+	var models []string
+	for _, m := range c.Models {
+		models = append(models, m.Name)
+	}
+	o.Serves = gateway.Serves(models, providers)
 	return o
 }
 

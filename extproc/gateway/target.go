@@ -110,6 +110,24 @@ func (g *Gateway) resolve(model string) ([]*target, Settings, *llm.Error) {
 	return all, settings, nil
 }
 
+// Serves returns a function that reports whether a name stands for a target, of
+// models by their names and of providers by their Name and Models. It is for those
+// who check rules before there is a gateway.
+func Serves(models []string, providers []Provider) func(name string) bool {
+	g := &Gateway{providers: map[string]*Provider{}, models: map[string]*model{}}
+	for _, p := range providers {
+		g.providers[p.Name] = &p
+		g.ordered = append(g.ordered, &p)
+	}
+	for _, name := range models {
+		g.models[name] = &model{targets: []*target{nil}}
+	}
+	return func(name string) bool {
+		_, _, err := g.resolve(name)
+		return err == nil
+	}
+}
+
 func (g *Gateway) find(name string) ([]*target, Settings) {
 	if m, ok := g.models[name]; ok {
 		return m.targets, m.Settings

@@ -209,6 +209,9 @@ func (d *desugarer) effect(r *ast.Rule, v *verb, on int) *ast.Rule {
 		d.problems.at(r.Location, "%s: %w", v.name, err)
 		return nil
 	}
+	if route, ok := decoded.(*routing); ok {
+		d.names(r.Location, route)
+	}
 	element := ast.InternedTerm(n)
 	constant := r.Head.Key.Value
 	if !ast.IsConstant(constant) {
@@ -223,6 +226,29 @@ func (d *desugarer) effect(r *ast.Rule, v *verb, on int) *ast.Rule {
 	c.Head = ast.NewHead(effectsName, element)
 	c.Head.Location = r.Head.Location
 	return c
+}
+
+// names finds targets and providers that the configuration does not have.
+func (d *desugarer) names(at *ast.Location, r *routing) {
+	for _, c := range slices.Concat(r.require, r.exclude) {
+		for _, v := range c.Values {
+			name, _, _ := strings.Cut(v, "/")
+			if d.Providers != nil && (c.Name == "provider" || c.Name == "target") && !slices.Contains(d.Providers, name) {
+				d.problems.at(at, "route: there is no provider %q; want %s", name, strings.Join(d.Providers, ", "))
+			}
+		}
+	}
+	targets := slices.Clone(r.chain)
+	if r.split != nil {
+		for _, s := range r.split.Shares {
+			targets = append(targets, s.Target)
+		}
+	}
+	for _, name := range targets {
+		if d.Serves != nil && !d.Serves(name) {
+			d.problems.at(at, "route: no configured provider serves the model %q", name)
+		}
+	}
 }
 
 func ruleID(r *ast.Rule) string {

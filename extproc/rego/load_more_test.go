@@ -325,3 +325,31 @@ func FuzzDecode(f *testing.F) {
 		}
 	})
 }
+
+// TestNames: constants that name what is not configured are found at load.
+func TestNames(t *testing.T) {
+	dir := fstest.MapFS{"a.rego": {Data: []byte(`package attache.request
+
+route contains {"require": {"provider": ["openai", "opnai"]}}
+
+route contains {"exclude": {"target": "opnai/gpt"}, "timeout_ms": input.request.messages}
+
+route contains {"chain": ["smart", "smrt"]}
+
+route contains {"split": {"by": "user", "shares": {"openai/a": 1, "nobody/b": 1}}}
+
+route contains {"require": {"residency": "eu", "target": "openai/gpt"}}
+
+route contains {"exclude": {"provider": input.user}}
+`)}}
+	o := Options{FS: dir, Default: Allow, Deadline: time.Second, Off: defaults, Providers: []string{"openai"},
+		Serves: gateway.Serves([]string{"smart"}, []gateway.Provider{{Name: "openai", Models: []string{"gpt-*"}}})}
+	_, err := Load(t.Context(), o)
+	const want = `rego: load: a.rego:3: route: there is no provider "opnai"; want openai
+a.rego:5: route: there is no provider "opnai"; want openai
+a.rego:7: route: no configured provider serves the model "smrt"
+a.rego:9: route: no configured provider serves the model "nobody/b"`
+	if err == nil || err.Error() != want {
+		t.Errorf("have %v\nwant %s", err, want)
+	}
+}

@@ -61,6 +61,12 @@ type Options struct {
 	// Guards are the names of the configured guards, of which rules may ask.
 	Guards []string
 
+	// Providers are the names of the configured providers, and Serves reports
+	// whether a name in a chain or a split stands for a target. Constants in rules
+	// are held against them; nil: they are not known.
+	Providers []string
+	Serves    func(name string) bool `json:"-"`
+
 	// Builtins are forbidden builtins that rules may use all the same.
 	Builtins []string
 
