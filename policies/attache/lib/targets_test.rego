@@ -25,3 +25,14 @@ test_some_tag if {
 	not targets.some_tag("residency", "us") with input as two
 	not targets.some_tag("zone", "eu") with input as two
 }
+
+test_only_providers if {
+	targets.only_providers({"a", "b"}) with input as {"candidates": [{"provider": "a"}, {"provider": "b"}]}
+	not targets.only_providers({"a"}) with input as {"candidates": [{"provider": "a"}, {"provider": "b"}]}
+	not targets.only_providers({"a"}) with input as {"candidates": []}
+}
+
+test_some_provider if {
+	targets.some_provider({"a"}) with input as {"candidates": [{"provider": "a"}, {"provider": "b"}]}
+	not targets.some_provider({"c"}) with input as {"candidates": [{"provider": "a"}, {"provider": "b"}]}
+}
