@@ -1,6 +1,7 @@
 package rego
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -127,6 +128,9 @@ func (l *loader) results(ctx context.Context, coverage bool) (all []*tester.Resu
 	for r := range results { // to the end: the runner waits for it
 		all = append(all, r)
 	}
+	slices.SortFunc(all, func(a, b *tester.Result) int { // they run at once
+		return cmp.Or(cmp.Compare(a.Location.File, b.Location.File), cmp.Compare(a.Location.Row, b.Location.Row))
+	})
 	if err := ctx.Err(); err != nil { // not all have run
 		return nil, covered, err
 	}
