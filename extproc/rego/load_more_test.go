@@ -191,6 +191,8 @@ deny contains {} if {
 route contains {"chain": ["a"]} if input.request.op == "chat"
 
 route contains {"chain": ["b"]} if input.request.stream
+
+limit contains {"per": "user", "concurrent": 2}
 `)}, "attache/mine.rego": {Data: []byte("package x\n")}}
 	p, err := Load(t.Context(), Options{FS: dir, Default: Allow, Deadline: time.Minute})
 	if err != nil {
@@ -202,6 +204,7 @@ route contains {"chain": ["b"]} if input.request.stream
 		"a.rego:9: not f(g(x)) is false",
 		"a.rego:10: arithmetic on the fraction 1.5",
 		`chain contradicts`,
+		"a.rego:17: nothing acts on limit yet",
 	}
 	for _, w := range want {
 		if !slices.ContainsFunc(p.Warnings(), func(have string) bool { return strings.Contains(have, w) }) {
