@@ -91,7 +91,7 @@ func (d *decoder) citation() error {
 // position reads a place that is counted from first; canonically some are from 1.
 func (d *decoder) position(into *int, first int64) error {
 	n := int64(0)
-	err := d.tokens(&n)
+	err := d.Count(&n)
 	*into = int(n + first)
 	return err
 }

@@ -88,7 +88,7 @@ func (d *decoder) count() error {
 	err := d.Object(func(name []byte) error {
 		if string(name) == "input_tokens" && d.Kind() == jsonx.Number {
 			found = true
-			return d.tokens(&d.usage.input)
+			return d.Count(&d.usage.input)
 		}
 		_, err := d.Skip()
 		return err

@@ -2,7 +2,6 @@ package anthropic
 
 import (
 	"bytes"
-	"strconv"
 
 	"github.com/attache-gateway/attache/extproc/dialect"
 	"github.com/attache-gateway/attache/extproc/dialect/jsonx"
@@ -279,13 +278,13 @@ func (d *decoder) readUsage() error {
 	return d.Object(func(name []byte) error {
 		switch string(name) {
 		case "input_tokens":
-			return d.tokens(&d.usage.input)
+			return d.Count(&d.usage.input)
 		case "output_tokens":
-			return d.tokens(&d.usage.output)
+			return d.Count(&d.usage.output)
 		case "cache_read_input_tokens":
-			return d.tokens(&d.usage.cacheRead)
+			return d.Count(&d.usage.cacheRead)
 		case "cache_creation_input_tokens":
-			return d.tokens(&d.usage.cacheWrite)
+			return d.Count(&d.usage.cacheWrite)
 		case "cache_creation":
 			return d.detail("ephemeral_1h_input_tokens", &d.usage.cacheWriteHour)
 		case "output_tokens_details":
@@ -303,28 +302,9 @@ func (d *decoder) detail(want string, into *int64) error {
 	}
 	return d.Object(func(name []byte) error {
 		if string(name) == want {
-			return d.tokens(into)
+			return d.Count(into)
 		}
 		_, err := d.Skip()
 		return err
 	})
-}
-
-// maxTokens bounds a count, so that sums of them stay numbers.
-const maxTokens = 1 << 48
-
-// tokens reads a count; what is none leaves the one before.
-func (d *decoder) tokens(into *int64) error {
-	if d.Kind() != jsonx.Number {
-		_, err := d.Skip()
-		return err
-	}
-	text, err := d.NumberText()
-	if err != nil {
-		return err
-	}
-	if n, err := strconv.ParseInt(text, 10, 64); err == nil && n >= 0 {
-		*into = min(n, maxTokens)
-	}
-	return nil
 }

@@ -3,7 +3,6 @@ package bedrock
 import (
 	"bytes"
 	"errors"
-	"strconv"
 
 	"github.com/attache-gateway/attache/extproc/dialect"
 	"github.com/attache-gateway/attache/extproc/dialect/exception"
@@ -339,77 +338,4 @@ func (d *decoder) metadata() error {
 		d.end()
 	}
 	return err
-}
-
-// usage reads counts. Here the input is without cached tokens.
-func (d *decoder) usage() (u llm.Usage, err error) {
-	var input int64
-	err = d.Object(func(name []byte) error {
-		switch string(name) {
-		case "inputTokens":
-			return d.tokens(&input)
-		case "outputTokens":
-			return d.tokens(&u.Output)
-		case "cacheReadInputTokens":
-			return d.tokens(&u.CacheRead)
-		case "cacheWriteInputTokens":
-			return d.tokens(&u.CacheWrite)
-		case "cacheDetails":
-			return d.cacheDetails(&u)
-		}
-		_, err := d.Skip()
-		return err
-	})
-	u.CacheWriteHour = min(u.CacheWriteHour, u.CacheWrite)
-	u.Input = input + u.CacheRead + u.CacheWrite
-	return u, err
-}
-
-// cacheDetails reads how long what was written to the cache stays there.
-func (d *decoder) cacheDetails(u *llm.Usage) error {
-	if d.Kind() != jsonx.Array {
-		_, err := d.Skip()
-		return err
-	}
-	return d.Array(func(int) error {
-		if d.Kind() != jsonx.Object {
-			_, err := d.Skip()
-			return err
-		}
-		var ttl string
-		var n int64
-		err := d.Object(func(name []byte) error {
-			switch string(name) {
-			case "ttl":
-				return d.str(&ttl)
-			case "inputTokens":
-				return d.tokens(&n)
-			}
-			_, err := d.Skip()
-			return err
-		})
-		if ttl == "1h" {
-			u.CacheWriteHour = n
-		}
-		return err
-	})
-}
-
-// maxTokens bounds a count, so that sums of them stay numbers.
-const maxTokens = 1 << 48
-
-// tokens reads a count; what is none leaves the one before.
-func (d *decoder) tokens(into *int64) error {
-	if d.Kind() != jsonx.Number {
-		_, err := d.Skip()
-		return err
-	}
-	text, err := d.NumberText()
-	if err != nil {
-		return err
-	}
-	if n, err := strconv.ParseInt(text, 10, 64); err == nil && n >= 0 {
-		*into = min(n, maxTokens)
-	}
-	return nil
 }

@@ -89,7 +89,7 @@ func (d *decoder) location(c *llm.Citation, name string) error {
 	c.Unit = at.unit
 	return d.Object(func(name []byte) error {
 		var n int64
-		err := d.tokens(&n)
+		err := d.Count(&n)
 		switch string(name) {
 		case at.document:
 			c.Document = int(n) + 1

@@ -163,3 +163,19 @@ func BenchmarkSkip(b *testing.B) {
 		}
 	}
 }
+
+func TestCount(t *testing.T) {
+	for in, want := range map[string]int64{
+		"12": 12, "0": 0, "-1": 7, "1.5": 7, "1e3": 7, "99999999999999999999": 7, "9223372036854775807": maxCount,
+		"null": 7, `"12"`: 7, "[1]": 7, `{"n":1}`: 7,
+	} {
+		n, r := int64(7), NewReader([]byte(in))
+		if err := r.Count(&n); err != nil || r.End() != nil || n != want {
+			t.Errorf("%s: %d, %v, want %d", in, n, err, want)
+		}
+	}
+	n := int64(7)
+	if err := NewReader([]byte("-")).Count(&n); err == nil || n != 7 {
+		t.Errorf("half a number: %d, %v", n, err)
+	}
+}
