@@ -15,7 +15,6 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/attache-gateway/attache/extproc/gateway"
 )
@@ -39,6 +38,16 @@ func serviceAccount(t *testing.T, tokens string) string {
 		t.Fatal(err)
 	}
 	return string(text)
+}
+
+// told is a log that tells when there is a credential again.
+type told chan struct{}
+
+func (t told) Write(line []byte) (int, error) {
+	if strings.Contains(string(line), "again") {
+		t <- struct{}{}
+	}
+	return len(line), nil
 }
 
 // TestGoogle gets tokens with a service account's key, from a server that fails
@@ -65,7 +74,8 @@ func TestGoogle(t *testing.T) {
 	defer server.Close()
 	file := place(t, filepath.Join(home, "sa.json"), serviceAccount(t, server.URL))
 
-	set := NewSet(slog.New(slog.DiscardHandler))
+	again := make(told, 1)
+	set := NewSet(slog.New(slog.NewTextHandler(again, nil)))
 	defer set.Close()
 	c := set.Add("p", Google{File: file})
 	set.Start()
@@ -74,9 +84,7 @@ func TestGoogle(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 	status.Store(http.StatusOK)
-	for c.Ready() != nil && t.Context().Err() == nil {
-		time.Sleep(10 * time.Millisecond) // until the next try, in a second
-	}
+	<-again // after the next try, in a second
 	hs, err := c.Headers(&gateway.Outgoing{})
 	if err != nil || len(hs) != 1 || hs[0].Name != "authorization" || hs[0].Value != "Bearer t" {
 		t.Errorf("%v, %v", hs, err)

@@ -132,10 +132,10 @@ func (r *refresher) try(ctx context.Context) (*grant, bool) {
 		}
 		return nil, false
 	}
+	r.state.Store(&state{&g, nil})
 	if before.err != nil {
 		r.log.Info("there is a credential again", "provider", r.provider)
 	}
-	r.state.Store(&state{&g, nil})
 	return &g, true
 }
 
