@@ -6,13 +6,14 @@ ENVOY_RUN   := 1.40.0
 ENVOY_TESTS := $(ENVOY_RUN) 1.39.3
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.8.0
+OPA         := $(shell go list -m -f '{{.Version}}' github.com/open-policy-agent/opa)
 FUZZTIME    := 10s
 
 SOURCES := bench envoy examples extproc policies wasm-plugins
 # The race detector needs a C compiler; without one the tests run all the same.
 RACE    := $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
 
-.PHONY: build run test lint bench examples golden fuzz clean envoy sdk
+.PHONY: build run test lint bench examples golden fuzz clean envoy sdk opa
 
 build:
 	go build -o bin/attache ./extproc
@@ -23,7 +24,7 @@ run: build .cache/envoy-$(ENVOY_RUN)/envoy
 	@go build -o bin/mock ./bench/mock/cmd
 	@ENVOY=.cache/envoy-$(ENVOY_RUN)/envoy exec examples/run.sh
 
-test: envoy sdk
+test: envoy sdk opa
 	go test $(RACE) -timeout 20m ./...
 	$(if $(RACE),go test -run TestManyStreams ./extproc)
 
@@ -65,6 +66,12 @@ envoy: $(ENVOY_TESTS:%=.cache/envoy-%/envoy)
 
 .cache/envoy-%/envoy:
 	envoy/install.sh $*
+
+# OPA's own program, for tests of what is in policies.
+opa: .cache/opa-$(OPA)/opa
+
+.cache/opa-%/opa:
+	GOBIN=$(CURDIR)/$(@D) go install github.com/open-policy-agent/opa@$*
 
 # The official SDKs, for tests: of Python, Go, and Node where there is one (20
 # or newer, with npm).

@@ -3,7 +3,6 @@ package rego
 import (
 	"bytes"
 	"encoding/json"
-	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -12,10 +11,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/open-policy-agent/opa/v1/ast"
-	"github.com/open-policy-agent/opa/v1/format"
-	"github.com/open-policy-agent/opa/v1/storage/inmem"
-	"github.com/open-policy-agent/opa/v1/tester"
 	"github.com/open-policy-agent/opa/v1/util"
 
 	"github.com/attache-gateway/attache/policies"
@@ -132,88 +127,4 @@ func leaves(path string, schema map[string]any, to map[string]bool) {
 	if len(properties) == 0 {
 		to[path] = true
 	}
-}
-
-// TestOPA does what opa check --strict, opa test and opa fmt do with all that is
-// in policies, by the published schema and capabilities.
-func TestOPA(t *testing.T) {
-	text, err := os.ReadFile(filepath.Join(root, "schema/capabilities.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	c, err := ast.LoadCapabilitiesJSON(bytes.NewReader(text))
-	if err != nil {
-		t.Fatal(err)
-	}
-	groups := map[string]map[string]*ast.Module{} // by the folder that is loaded as one
-	err = filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() || filepath.Ext(path) != ".rego" {
-			return err
-		}
-		b, err := os.ReadFile(path)
-		if err != nil {
-			return err
-		}
-		name, _ := filepath.Rel(root, path)
-		nice, err := format.Source(name, b)
-		if err != nil {
-			return err
-		}
-		if !bytes.Equal(nice, b) {
-			t.Errorf("%s: opa fmt would change it", name)
-		}
-		m, err := ast.ParseModuleWithOpts(name, string(b), ast.ParserOptions{ProcessAnnotation: true, Capabilities: c})
-		if err != nil {
-			return err
-		}
-		group := ""
-		if rest, ok := strings.CutPrefix(name, "cookbook/"); ok { // each is a policy of its own
-			group, _, _ = strings.Cut(rest, "/")
-		}
-		if groups[group] == nil {
-			groups[group] = map[string]*ast.Module{}
-		}
-		groups[group][name] = m
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	schemas := ast.NewSchemaSet()
-	schemas.Put(ast.SchemaRootRef, util.MustUnmarshalJSON(policies.InputSchema))
-	for group, modules := range groups {
-		if group != "" {
-			continue // tested with its own data, by whoever loads it
-		}
-		data, err := readData("config.json", must(os.ReadFile(filepath.Join(root, "data/config.json"))))
-		if err != nil {
-			t.Fatal(err)
-		}
-		store := inmem.NewFromObject(map[string]any{"attache": map[string]any{"config": data}})
-		txn, err := store.NewTransaction(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		results, err := tester.NewRunner().SetCompiler(newCompiler(c).WithStrict(true).WithSchemas(schemas)).SetStore(store).SetModules(modules).RunTests(t.Context(), txn)
-		if err != nil {
-			t.Fatal(err)
-		}
-		n := 0
-		for r := range results {
-			n++
-			if !r.Pass() {
-				t.Errorf("%s: %s", r.Location, r)
-			}
-		}
-		if n < 10 {
-			t.Errorf("only %d tests", n)
-		}
-	}
-}
-
-func must(b []byte, err error) []byte {
-	if err != nil {
-		panic(err)
-	}
-	return b
 }
