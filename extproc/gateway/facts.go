@@ -51,6 +51,8 @@ type Facts struct {
 
 	Candidates []Candidate        // in the order of the configuration
 	Guards     map[string]Verdict // of the guards that ran before the policy
+	Limits     map[string]Left    // of the configuration, by name, for the request's accounts; none per model or provider
+	Budgets    map[string]Left    // those of money
 
 	Record *Record    // of a request that has ended, else nil
 	Admin  *AdminCall // nil: none
@@ -76,6 +78,7 @@ type Candidate struct {
 	FirstTokenMS   int64  // to the first content of a stream; 0: not known
 	InFlight       int64  // attempts that are running
 	Weight         int64  // as configured
+	LeftPermille   int64  // the least of all limits of its model and provider; 1000 where there are none
 }
 
 // A Decision is what a policy says about a request, folded to one answer. It
@@ -168,12 +171,15 @@ type HeaderChange struct {
 // A Limit bounds what all requests of one key, team or whatever else Per names
 // use together.
 type Limit struct {
+	Name       string `json:"name,omitempty"`     // in the configuration; empty: the policy's own
 	Per        string `json:"per"`                // key, team, org, user, model, provider, session, or a property as property.tenant
+	Window     string `json:"window,omitempty"`   // day, week or month, by the calendar; empty: WindowS, sliding
 	WindowS    int64  `json:"window_s,omitempty"` // seconds that Requests, Tokens and Cost are for
 	Requests   int64  `json:"requests"`           // -1: not limited
 	Tokens     int64  `json:"tokens"`             // -1: not limited
 	CostNano   int64  `json:"cost_nano"`          // nano-dollars; -1: not limited
 	Concurrent int64  `json:"concurrent"`         // requests at once; -1: not limited
+	Unpriced   bool   `json:"-"`                  // targets whose price is not known may be used, and cost nothing
 }
 
 // A CacheUse says how a response may come from the cache and go into it.

@@ -27,11 +27,14 @@ type Options struct {
 
 	Auth       Authenticator
 	Policy     Policy
-	Canary     *Canary      // nil: none
-	Shadow     Shadow       // nil: none
-	Health     *Health      // outlives the snapshot; nil: a new one
-	Breaker    Breaker      // the zero value: DefaultBreaker
-	Guards     []InputGuard // in order
+	Canary     *Canary        // nil: none
+	Shadow     Shadow         // nil: none
+	Health     *Health        // outlives the snapshot; nil: a new one
+	Breaker    Breaker        // the zero value: DefaultBreaker
+	Guards     []InputGuard   // in order
+	Limits     Limits         // outlives the snapshot; may be nil where there are no Bounds
+	Bounds     []Limit        // for all requests, besides the policy's; those of one name belong together
+	Zone       *time.Location // of calendar windows; nil: UTC
 	Sinks      []Sink
 	Decisions  DecisionSink // nil: nobody wants to know
 	Explaining Explaining   // who may ask why

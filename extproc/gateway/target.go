@@ -293,7 +293,7 @@ func (s *standing) candidate() Candidate {
 	c := Candidate{
 		Provider: s.Name, Model: s.model, Tags: s.Tags, Region: s.Tags["region"], InputPrice: -1, OutputPrice: -1,
 		Context: s.rules.Context, MaxOutput: s.rules.MaxOutput, Weight: s.weight,
-		State: s.state.String(), ErrorsPermille: s.errors, InFlight: s.inFlight,
+		State: s.state.String(), ErrorsPermille: s.errors, InFlight: s.inFlight, LeftPermille: 1000,
 		LatencyMS: milliseconds(s.whole), FirstTokenMS: milliseconds(s.first),
 	}
 	if s.priced {
