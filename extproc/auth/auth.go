@@ -26,7 +26,7 @@ import (
 type None struct{}
 
 // Authenticate returns a caller of whom nothing is known.
-func (None) Authenticate(gateway.Secret, time.Time) (gateway.Caller, *llm.Error) {
+func (None) Authenticate(gateway.Secret, time.Time) (gateway.Caller, error) {
 	return gateway.Caller{}, nil
 }
 
@@ -60,7 +60,7 @@ func (r *Keyring) Len() int { return len(r.keys) }
 func (r *Keyring) Warning() string { return r.warning }
 
 // Authenticate returns the owner of a key.
-func (r *Keyring) Authenticate(key gateway.Secret, now time.Time) (gateway.Caller, *llm.Error) {
+func (r *Keyring) Authenticate(key gateway.Secret, now time.Time) (gateway.Caller, error) {
 	if key.Empty() {
 		return gateway.Caller{}, refusal(llm.CodeMissingKey, "no API key was sent; send one as Authorization: Bearer KEY or as x-api-key")
 	}
@@ -85,6 +85,6 @@ func unknown(key gateway.Secret) string {
 	return fmt.Sprintf("the API key is not one of this gateway: its keys begin with %s, and keys of providers are not accepted", Prefix)
 }
 
-func refusal(code, message string) *llm.Error {
+func refusal(code, message string) error {
 	return &llm.Error{Status: 401, Code: code, Message: message}
 }

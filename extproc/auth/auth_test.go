@@ -3,6 +3,7 @@ package auth
 import (
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"reflect"
@@ -76,10 +77,11 @@ func TestAuthenticate(t *testing.T) {
 				}
 				return
 			}
-			if refused == nil {
-				t.Fatal("let in")
+			var e *llm.Error
+			if !errors.As(refused, &e) {
+				t.Fatalf("let in, or refused by %v", refused)
 			}
-			if refused.Status != 401 || refused.Code != c.code || !strings.Contains(refused.Message, c.message) {
+			if e.Status != 401 || e.Code != c.code || !strings.Contains(e.Message, c.message) {
 				t.Errorf("%+v", refused)
 			}
 			if !reflect.DeepEqual(caller, gateway.Caller{}) {

@@ -3,8 +3,6 @@ package gateway
 import (
 	"context"
 	"time"
-
-	"github.com/attache-gateway/attache/extproc/llm"
 )
 
 // A Policy decides what may happen to a request. It is called by many
@@ -43,9 +41,11 @@ type Guard interface {
 
 // An Authenticator knows who calls.
 type Authenticator interface {
-	// Authenticate returns the owner of a key, or the error that the client
-	// gets: CodeMissingKey, CodeInvalidKey or CodeExpiredKey.
-	Authenticate(key Secret, now time.Time) (Caller, *llm.Error)
+	// Authenticate returns the owner of a key. An error is or wraps the *llm.Error
+	// that the client gets: CodeMissingKey, CodeInvalidKey or CodeExpiredKey. What
+	// one that wraps it says is for the record. It may wait for seconds if it has
+	// to ask somebody, and no longer.
+	Authenticate(key Secret, now time.Time) (Caller, error)
 }
 
 // A Sink takes the record of each exchange when it has ended. It must not wait

@@ -65,8 +65,7 @@ func (g *Gateway) open(h *Head) (*Exchange, *llm.Answer) {
 		err = &llm.Error{Status: 415, Code: llm.CodeInvalidRequest, Message: "the content type must be application/json"}
 	}
 	if err == nil {
-		x.caller, err = g.auth.Authenticate(h.key(), x.record.Start)
-		x.record.Caller = x.caller
+		err = x.authenticate()
 		rules.assign(x)
 	}
 	x.record.Revision = x.policy.Revision()
@@ -84,6 +83,18 @@ func (g *Gateway) open(h *Head) (*Exchange, *llm.Answer) {
 		a.Header = append(a.Header, llm.Header{Name: "allow", Value: f.method})
 	}
 	return x, a
+}
+
+// authenticate finds out who calls. What the client is not told of the reason why
+// it may not is in the record.
+func (x *Exchange) authenticate() *llm.Error {
+	caller, err := x.gw.auth.Authenticate(x.head.key(), x.record.Start)
+	x.caller, x.record.Caller = caller, caller
+	e := refusal(err)
+	if e != nil && err != error(e) {
+		x.record.Detail = err.Error()
+	}
+	return e
 }
 
 // tooLarge reports whether a request's body has more bytes than are allowed.

@@ -150,7 +150,7 @@ func TestMayAskWhy(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			h := newGateway(t, func(o *Options) {
 				o.Explaining = tt.who
-				o.Auth = keyFunc(func(Secret) (Caller, *llm.Error) { return tt.caller, nil })
+				o.Auth = keyFunc(func(Secret) (Caller, error) { return tt.caller, nil })
 			})
 			var headers []string
 			if tt.asks != "" {

@@ -243,7 +243,7 @@ func TestForwardHeaders(t *testing.T) {
 func TestForwardKeysAndPolicy(t *testing.T) {
 	var seen *Facts
 	h := forwarding(t, func(o *Options) {
-		o.Auth = keyFunc(func(Secret) (Caller, *llm.Error) { return Caller{Models: []string{"gpt-*"}}, nil })
+		o.Auth = keyFunc(func(Secret) (Caller, error) { return Caller{Models: []string{"gpt-*"}}, nil })
 		o.Policy = policyFunc(func(f *Facts) (Decision, error) { seen = f; return Decision{}, nil })
 	})
 	if _, answer, _ := ask(t, h, "POST", "/v1/images/generations", `{"model":"gpt-image-1","user":"u"}`); answer != nil {

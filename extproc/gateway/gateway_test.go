@@ -20,7 +20,7 @@ import (
 type (
 	policyFunc func(*Facts) (Decision, error)
 	guardFunc  func(*Text) (Verdict, error)
-	keyFunc    func(Secret) (Caller, *llm.Error)
+	keyFunc    func(Secret) (Caller, error)
 	sinkFunc   func(*Record)
 )
 
@@ -31,10 +31,10 @@ func (policyFunc) Review(context.Context, *Facts) (Review, error)             { 
 func (policyFunc) Revision() string                                           { return "r1" }
 func (guardFunc) Name() string                                                { return "g" }
 func (f guardFunc) Check(_ context.Context, t *Text) (Verdict, error)         { return f(t) }
-func (f keyFunc) Authenticate(k Secret, _ time.Time) (Caller, *llm.Error)     { return f(k) }
+func (f keyFunc) Authenticate(k Secret, _ time.Time) (Caller, error)          { return f(k) }
 func (f sinkFunc) Record(r *Record)                                           { f(r) }
 
-func everybody(Secret) (Caller, *llm.Error) { return Caller{KeyID: "k", Team: "red"}, nil }
+func everybody(Secret) (Caller, error) { return Caller{KeyID: "k", Team: "red"}, nil }
 
 // start is when everything happens in tests.
 var start = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
@@ -305,7 +305,7 @@ func TestGuardsReadEmbeddings(t *testing.T) {
 
 func TestKeyMayUse(t *testing.T) {
 	h := newGateway(t, func(o *Options) {
-		o.Auth = keyFunc(func(Secret) (Caller, *llm.Error) { return Caller{Models: []string{"smart", "gpt-4o-*"}}, nil })
+		o.Auth = keyFunc(func(Secret) (Caller, error) { return Caller{Models: []string{"smart", "gpt-4o-*"}}, nil })
 	})
 	for model, want := range map[string]bool{"smart": true, "a/gpt-4o-mini": true, "gpt-4o-mini/a": true, "a/gpt-4": false, "a/gpt-4o-mini,b/claude": false} {
 		_, answer, _ := decide(t, h, chatPath, chat(model, ""))
@@ -368,6 +368,34 @@ func TestHolderHammer(t *testing.T) {
 	for _, n := range freed {
 		if n != 1 {
 			t.Errorf("a snapshot was freed %d times", n)
+		}
+	}
+}
+
+// What a client is not told of why it may not come in is in the record.
+func TestRefusedCallers(t *testing.T) {
+	refused := &llm.Error{Status: 401, Code: llm.CodeInvalidKey, Message: "no"}
+	for _, tt := range []struct {
+		err          error
+		status       int
+		code, detail string
+	}{
+		{refused, 401, llm.CodeInvalidKey, ""},
+		{fmt.Errorf("auth: the audience: %w", refused), 401, llm.CodeInvalidKey, "auth: the audience: invalid_key: no"},
+		{errors.New("auth: broken"), 500, llm.CodeInternal, "auth: broken"},
+	} {
+		var r Record
+		h := newGateway(t, func(o *Options) {
+			o.Auth = keyFunc(func(Secret) (Caller, error) { return Caller{}, tt.err })
+			o.Sinks = []Sink{sinkFunc(func(x *Record) { r = *x })}
+		})
+		x, a := h.Open(&Head{Method: "POST", Path: "/v1/chat/completions"})
+		x.Close(false)
+		if a == nil || a.Status != tt.status || r.Code != tt.code || r.Detail != tt.detail {
+			t.Errorf("%v: %+v, the record has %q %q", tt.err, a, r.Code, r.Detail)
+		}
+		if a != nil && strings.Contains(string(a.Body), "auth:") {
+			t.Errorf("the client reads %s", a.Body)
 		}
 	}
 }

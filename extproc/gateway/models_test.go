@@ -65,7 +65,7 @@ func TestModelsOfEveryFormat(t *testing.T) {
 		o.Providers[0].Models = []string{"gpt-*", "text-embedding-3-small", "org/m"}
 		o.Providers[0].Rules = func(string) llm.Rules { return llm.Rules{Context: 2000, MaxOutput: 300} }
 		o.Providers[1].Rules = func(string) llm.Rules { return llm.Rules{Context: 1000} }
-		o.Auth = keyFunc(func(k Secret) (Caller, *llm.Error) {
+		o.Auth = keyFunc(func(k Secret) (Caller, error) {
 			switch k.Reveal() {
 			case "some":
 				return Caller{Models: []string{"gpt-4o", "claude", "text-*"}}, nil

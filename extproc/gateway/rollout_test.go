@@ -44,7 +44,7 @@ func TestCanary(t *testing.T) {
 			var caller Caller
 			var records []Record
 			h := newGateway(t, func(o *Options) {
-				o.Auth = keyFunc(func(Secret) (Caller, *llm.Error) { return caller, nil })
+				o.Auth = keyFunc(func(Secret) (Caller, error) { return caller, nil })
 				o.Canary = &Canary{Policy: candidate{}, Permille: 50, By: by}
 				o.Sinks = []Sink{sinkFunc(func(r *Record) { records = append(records, *r) })}
 				o.Policy = script{}

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"errors"
 	"sync/atomic"
 
 	"github.com/attache-gateway/attache/extproc/llm"
@@ -64,4 +65,16 @@ func (g *Gateway) Close() { g.release() }
 func (g *Gateway) Revision() string { return g.rules.Load().Policy.Revision() }
 
 // Identify returns the owner of a key, as exchanges do.
-func (g *Gateway) Identify(key Secret) (Caller, *llm.Error) { return g.auth.Authenticate(key, g.now()) }
+func (g *Gateway) Identify(key Secret) (Caller, *llm.Error) {
+	c, err := g.auth.Authenticate(key, g.now())
+	return c, refusal(err)
+}
+
+// refusal is what a client may see of an error of an Authenticator.
+func refusal(err error) *llm.Error {
+	var e *llm.Error
+	if err != nil && !errors.As(err, &e) {
+		e = &llm.Error{Status: 500, Code: llm.CodeInternal, Message: "the gateway could not find out who calls"}
+	}
+	return e
+}
