@@ -44,7 +44,7 @@ func marked(with string) map[string][]byte {
 
 // needsOptions are cases of refused rules that are broken only by a configuration
 // that this test does not have.
-var needsOptions = []string{"coverage", "granted", "guard-input", "guards", "options", "team-unknown-verb", "team-verb"}
+var needsOptions = []string{"contradiction-in-team", "coverage", "granted", "guard-input", "guards", "options", "team-unknown-verb", "team-verb"}
 
 // TestBrokenUploads: while one broken policy after another is uploaded, requests
 // are served by the good one, and each upload is refused for its own reason.

@@ -206,12 +206,11 @@ func twins(t *testing.T, text string) (*Policy, func(ast.Value) (gateway.Decisio
 			}
 			set.Foreach(func(head *ast.Term) {
 				e, err := verb.decode(head.Value, []string{"pii"}, false)
-				if err == nil {
-					err = sum.add(&rule{verb: verb}, e)
-				}
 				if err != nil {
 					failed = err
+					return
 				}
+				sum.add(&rule{verb: verb}, e)
 			})
 		})
 		if failed != nil {

@@ -23,9 +23,10 @@ type change struct {
 // changes are what all rules so far want of a field. Only one can say what it is
 // set to: nil, that it is removed.
 type changes struct {
-	path string
-	max  *int64
-	set  claim[[]byte]
+	path  string
+	max   *int64         // the smallest
+	limit claim[*change] // of the rules with a max the one of the highest priority
+	set   claim[[]byte]
 }
 
 // One segment, for the fields of the canonical request lie side by side.
@@ -54,7 +55,7 @@ func readModify(h *head) effect {
 // removal is all that op can be.
 var removal = []string{"remove"}
 
-func (c *change) add(f *fold, r *rule) error {
+func (c *change) add(f *fold, r *rule) {
 	if f.changes == nil {
 		f.changes = make(map[string]changes)
 	}
@@ -64,38 +65,44 @@ func (c *change) add(f *fold, r *rule) error {
 		if sum.max == nil || *c.max < *sum.max {
 			sum.max = c.max
 		}
+		sum.limit.add(c, r, true)
 	} else {
 		sum.set.add(c.value, r, bytes.Equal(sum.set.value, c.value))
 	}
 	f.changes[c.path] = sum
-	return nil
 }
 
-// modification is the sum of all changes to a field. A value that has to stay
-// below a maximum is cut to it.
+// modification is the sum of all changes to a field. A number that has to stay
+// below a maximum is cut to it. Of a removal and a maximum the one of the higher
+// priority speaks.
 func (c *changes) modification() (gateway.Modification, error) {
 	m := gateway.Modification{Path: c.path}
 	value, err := c.set.settled("modify: /" + c.path + ": value or removal")
 	if err != nil {
 		return m, err
 	}
-	m.Value, m.Remove = bytes.Clone(value), c.set.made && value == nil
+	removed := c.set.made && value == nil
 	switch {
-	case c.max == nil:
-		return m, nil
-	case m.Remove:
-		return m, contradiction("modify: /%s: %s removes it, another rule limits it", c.path, c.set.place)
-	case value == nil:
+	case c.max == nil || removed && c.set.priority > c.limit.priority:
+		m.Value, m.Remove = bytes.Clone(value), removed
+	case removed && c.set.priority == c.limit.priority:
+		return m, undecided("modify: /"+c.path+": removal", c.set.place, "max", c.limit.place)
+	case !removed && c.set.made && !above(value, *c.max):
+		m.Value = bytes.Clone(value)
+	case !removed && c.set.made:
+		m.Value = strconv.AppendInt(nil, *c.max, 10)
+	default:
 		most := *c.max
 		m.Max = &most
-		return m, nil
 	}
-	n, err := strconv.ParseInt(string(value), 10, 64)
-	if err != nil {
-		return m, contradiction("modify: /%s: %s sets it to what is not an integer, another rule limits it", c.path, c.set.place)
-	}
-	m.Value = strconv.AppendInt(nil, min(n, *c.max), 10)
 	return m, nil
+}
+
+// above reports whether a value, JSON, is a number above a limit. What has a limit
+// is a number.
+func above(value []byte, most int64) bool {
+	n, err := strconv.ParseFloat(string(value), 64)
+	return err != nil || n > float64(most)
 }
 
 // A headerEffect sets or removes one header.
@@ -127,29 +134,31 @@ func readHeader(h *head) effect {
 	return e
 }
 
-func (e headerEffect) add(f *fold, _ *rule) error {
+func (e headerEffect) add(f *fold, r *rule) {
 	if f.headers == nil {
-		f.headers = make(map[headerName]*gateway.HeaderChange)
+		f.headers = make(map[headerName]claim[headerEffect])
 	}
-	c := gateway.HeaderChange(e)
 	at := headerName{e.Response, e.Name}
-	if have := f.headers[at]; have != nil && *have != c {
-		return contradiction("%s: another rule wants another value or removes it", e.Name)
-	}
-	f.headers[at] = &c
-	return nil
+	c := f.headers[at]
+	c.add(e, r, e == c.value)
+	f.headers[at] = c
 }
 
-func headerChanges(all map[headerName]*gateway.HeaderChange) (cs []gateway.HeaderChange) {
+func headerChanges(all map[headerName]claim[headerEffect]) (cs []gateway.HeaderChange, err error) {
 	if len(all) == 0 {
-		return nil
+		return nil, nil
 	}
 	for _, at := range slices.SortedFunc(maps.Keys(all), func(a, b headerName) int {
 		return cmp.Or(cmp.Compare(a.name, b.name), compareTruth(a.response, b.response))
 	}) {
-		cs = append(cs, *all[at])
+		c := all[at]
+		e, err := c.settled("header: " + at.name + ": value or removal")
+		if err != nil {
+			return nil, err
+		}
+		cs = append(cs, gateway.HeaderChange(e))
 	}
-	return cs
+	return cs, nil
 }
 
 func compareTruth(a, b bool) int {

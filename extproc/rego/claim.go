@@ -1,7 +1,10 @@
 package rego
 
 import (
+	"errors"
+	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/attache-gateway/attache/extproc/gateway"
 )
@@ -39,6 +42,62 @@ func (c *claim[T]) settled(what string) (T, error) {
 	if !c.disputed {
 		return c.value, nil
 	}
-	err := contradiction("%s: %s contradicts that of %s; a priority in the METADATA of one would decide", c.place, what, c.against)
-	return c.value, &gateway.PolicyError{Fault: gateway.FaultConflict, Rule: c.place, Err: err}
+	return c.value, undecided(what, c.place, "that", c.against)
+}
+
+// A contradictory error says that two rules cannot both be followed.
+type contradictory struct{ error }
+
+func (c contradictory) Unwrap() error { return c.error }
+
+// undecided is the error that the rule at a place says what contradicts another's,
+// and that no priority decides.
+func undecided(what, at, other, against string) error {
+	err := fmt.Errorf("%s: %s contradicts %s of %s; a priority in the METADATA of one would decide", at, what, other, against)
+	return contradictory{&gateway.PolicyError{Fault: gateway.FaultConflict, Rule: at, Err: err}}
+}
+
+// undecidable returns the errors of rules without conditions that contradict each
+// other: those of an entry point, and a team's beside them.
+func undecidable(rules map[int][]rule) error {
+	var errs []error
+	for _, on := range []int{onRequest, onResponse} {
+		common := holding(rules[on], "")
+		err := common.contradicted()
+		errs = append(errs, err)
+		for _, team := range teamsOf(rules[on]) {
+			if err == nil {
+				errs = append(errs, holding(rules[on], team).contradicted())
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func teamsOf(rules []rule) (teams []string) {
+	for i := range rules {
+		if rules[i].always && rules[i].team != "" {
+			teams = append(teams, rules[i].team)
+		}
+	}
+	return unique(teams, strings.Compare)
+}
+
+// holding joins the effects of the rules that hold for every request of a team.
+func holding(rules []rule, team string) *fold {
+	f := &fold{}
+	for i := range rules {
+		if r := &rules[i]; r.always && (r.team == "" || r.team == team) {
+			f.add(r, r.head)
+		}
+	}
+	return f
+}
+
+func (f *fold) contradicted() error {
+	_, err := f.decision(false)
+	if err != nil {
+		err = fmt.Errorf("%w; neither has a condition", err)
+	}
+	return err
 }

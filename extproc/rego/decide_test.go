@@ -116,7 +116,15 @@ modify contains {"path": "/n", "max": 3}
 
 modify contains {"path": "/seed", "value": 2}
 
-modify contains {"path": "/seed", "max": 3}`,
+modify contains {"path": "/seed", "max": 3}
+
+modify contains {"path": "/top_p", "value": 0.5}
+
+modify contains {"path": "/top_p", "max": 1}
+
+modify contains {"path": "/temperature", "value": 1.5}
+
+modify contains {"path": "/temperature", "max": 1}`,
 			gateway.Decision{
 				Modify: []gateway.Modification{
 					{Path: "logprobs", Remove: true},
@@ -124,8 +132,10 @@ modify contains {"path": "/seed", "max": 3}`,
 					{Path: "n", Value: []byte("3")},
 					{Path: "seed", Value: []byte("2")},
 					{Path: "stop", Value: []byte(`["a","b"]`)},
+					{Path: "temperature", Value: []byte("1")},
+					{Path: "top_p", Value: []byte("0.5")},
 				},
-				Rules: []string{"a.rego:10", "a.rego:12", "a.rego:14", "a.rego:16", "a.rego:18", "a.rego:20", "a.rego:22", "a.rego:6", "a.rego:8"},
+				Rules: []string{"a.rego:10", "a.rego:12", "a.rego:14", "a.rego:16", "a.rego:18", "a.rego:20", "a.rego:22", "a.rego:24", "a.rego:26", "a.rego:28", "a.rego:30", "a.rego:6", "a.rego:8"},
 			}},
 		{"label", Allow, `
 label contains {"team": input.caller.team, "kind": "x"}
@@ -162,14 +172,15 @@ func TestBroken(t *testing.T) {
 		{"pattern", `deny contains {"code": input.user} if input.user == "end-user"`, `rego: a.rego:5: deny: code: "end-user" does not match ^[a-z0-9_]{1,64}$`},
 		{"label type", `label contains {"n": input.request.messages} if input.user == "end-user"`, `rego: a.rego:5: label: "n": want a string, have number`},
 		{"fraction", `modify contains {"path": "/max_tokens", "max": input.request.max_tokens / 3} if input.user == "end-user"`, `rego: a.rego:5: modify: max: want an integer from 1 to 9007199254740992, have 666.6666666666666667`},
-		{"chains", "route contains {\"chain\": [\"a\"]}\n\nroute contains {\"chain\": [\"b\"]}", `rego: a.rego:7: route: chain contradicts that of a.rego:5; a priority in the METADATA of one would decide`},
-		{"values", "modify contains {\"path\": \"/n\", \"value\": 1}\n\nmodify contains {\"path\": \"/n\", \"value\": 2}", `rego: a.rego:7: modify: /n: value or removal contradicts that of a.rego:5; a priority in the METADATA of one would decide`},
-		{"remove and set", "modify contains {\"path\": \"/n\", \"value\": 1}\n\nmodify contains {\"path\": \"/n\", \"op\": \"remove\"}", `rego: a.rego:7: modify: /n: value or removal contradicts that of a.rego:5; a priority in the METADATA of one would decide`},
-		{"remove and limit", "modify contains {\"path\": \"/n\", \"max\": 1}\n\nmodify contains {\"path\": \"/n\", \"op\": \"remove\"}", `rego: modify: /n: a.rego:7 removes it, another rule limits it`},
-		{"limit text", "modify contains {\"path\": \"/seed\", \"max\": 1}\n\nmodify contains {\"path\": \"/seed\", \"value\": 0.5}", `rego: modify: /seed: a.rego:7 sets it to what is not an integer, another rule limits it`},
+		{"chains", "route contains {\"chain\": [\"a\"]}\n\nroute contains {\"chain\": [\"b\"]} if input.request.stream", `rego: a.rego:7: route: chain contradicts that of a.rego:5; a priority in the METADATA of one would decide`},
+		{"values", "modify contains {\"path\": \"/n\", \"value\": 1}\n\nmodify contains {\"path\": \"/n\", \"value\": 2} if input.request.stream", `rego: a.rego:7: modify: /n: value or removal contradicts that of a.rego:5; a priority in the METADATA of one would decide`},
+		{"remove and set", "modify contains {\"path\": \"/n\", \"value\": 1}\n\nmodify contains {\"path\": \"/n\", \"op\": \"remove\"} if input.request.stream", `rego: a.rego:7: modify: /n: value or removal contradicts that of a.rego:5; a priority in the METADATA of one would decide`},
+		{"remove and limit", "modify contains {\"path\": \"/n\", \"max\": 1}\n\nmodify contains {\"path\": \"/n\", \"op\": \"remove\"} if input.request.stream", `rego: a.rego:7: modify: /n: removal contradicts max of a.rego:5; a priority in the METADATA of one would decide`},
+		{"headers", "header contains {\"name\": \"x-a\", \"value\": \"1\"}\n\nheader contains {\"name\": \"x-a\", \"value\": \"2\"} if input.request.stream", `rego: a.rego:7: header: x-a: value or removal contradicts that of a.rego:5; a priority in the METADATA of one would decide`},
+		{"header removed", "header contains {\"name\": \"x-a\", \"value\": \"1\"}\n\nheader contains {\"name\": \"x-a\", \"op\": \"remove\"} if input.request.stream", `rego: a.rego:7: header: x-a: value or removal contradicts that of a.rego:5; a priority in the METADATA of one would decide`},
 		{"unknown path", `modify contains {"path": concat("", ["/", input.request.op]), "op": "remove"} if input.user == "end-user"`, `rego: a.rego:5: modify: /chat cannot be changed; what can be is /frequency_penalty, /logprobs, /max_tokens, /metadata, /n, /parallel_tool_calls, /presence_penalty, /reasoning_effort, /seed, /stop, /temperature, /top_k, /top_logprobs, /top_p, /user, /verbosity`},
-		{"labels", "label contains {\"a\": \"x\"}\n\nlabel contains {\"a\": \"y\"}", `rego: a.rego:7: label: "a": value contradicts that of a.rego:5; a priority in the METADATA of one would decide`},
-		{"denied as well", "deny contains {}\n\nlabel contains {\"a\": \"x\"}\n\nlabel contains {\"a\": \"y\"}", `rego: a.rego:9: label: "a": value contradicts that of a.rego:7; a priority in the METADATA of one would decide`},
+		{"labels", "label contains {\"a\": \"x\"}\n\nlabel contains {\"a\": \"y\"} if input.request.stream", `rego: a.rego:7: label: "a": value contradicts that of a.rego:5; a priority in the METADATA of one would decide`},
+		{"denied as well", "deny contains {}\n\nlabel contains {\"a\": \"x\"}\n\nlabel contains {\"a\": \"y\"} if input.request.stream", `rego: a.rego:9: label: "a": value contradicts that of a.rego:7; a priority in the METADATA of one would decide`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			d, err := rules(t, Allow, c.rules).Decide(t.Context(), facts())
@@ -315,9 +326,16 @@ func TestPriority(t *testing.T) {
 		{`route contains {"pick": "cheapest"}`, `route contains {"pick": "fastest"}`, `route contains {"pick": "ordered"}`, `"pick":"fastest"`},
 		{`route contains {"split": {"by": "user", "shares": {"a": 1}}}`, `route contains {"split": {"by": "user", "shares": {"b": 1}}}`, `route contains {"split": {"by": "key", "shares": {"b": 1}}}`, `"split":{"by":"user","shares":[{"target":"b","weight":1}]}`},
 		{`modify contains {"path": "/seed", "value": 1}`, `modify contains {"path": "/seed", "value": 2}`, `modify contains {"path": "/seed", "value": 3}`, `"modify":[{"path":"seed","value":2}]`},
+		{`modify contains {"path": "/seed", "max": 1}`, `modify contains {"path": "/seed", "op": "remove"}`, `modify contains {"path": "/seed", "max": 3}`, `"modify":[{"path":"seed","remove":true}]`},
+		{`modify contains {"path": "/seed", "op": "remove"}`, `modify contains {"path": "/seed", "max": 5}`, `modify contains {"path": "/seed", "max": 3}`, `"modify":[{"path":"seed","max":3}]`},
+		{`header contains {"name": "x-a", "value": "1"}`, `header contains {"name": "x-a", "value": "2"}`, `header contains {"name": "x-a", "op": "remove"}`, `"headers":[{"name":"x-a","value":"2"}]`},
+		{`header contains {"name": "x-a", "value": "1"}`, `header contains {"name": "x-a", "op": "remove"}`, `header contains {"name": "x-a", "value": "2"}`, `"headers":[{"name":"x-a","remove":true}]`},
+		{`label contains {"a": "low"}`, `label contains {"a": "high"}`, `label contains {"a": "other"}`, `"labels":{"a":"high"}`},
+		{`deny contains {"code": "low", "status": 400}`, `deny contains {"code": "high", "status": 500}`, `deny contains {"code": "other", "status": 401}`, `"code":"high"`},
+		{`deny contains {"code": "low"}`, `deny contains {"code": "high", "priority": 1000002}`, `deny contains {"code": "other", "priority": 5}`, `"code":"high"`},
 		{`modify contains {"path": "/seed", "value": 1}`, `modify contains {"path": "/seed", "op": "remove"}`, `modify contains {"path": "/seed", "value": 3}`, `"modify":[{"path":"seed","remove":true}]`},
 	} {
-		low, high, other := at("1", tt.low), at("2", tt.high), at("1", tt.other)
+		low, high, other := at("1000000", tt.low), at("1000001", tt.high), at("1000000", tt.other)
 		for _, text := range []string{low + high + other, high + low + other, other + low + high} {
 			d, err := rules(t, Allow, text).Decide(t.Context(), facts())
 			if got := strings.Join(strings.Fields(show(d)), ""); err != nil || !strings.Contains(got, tt.want) {

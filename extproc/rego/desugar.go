@@ -1,11 +1,11 @@
 package rego
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -25,6 +25,8 @@ type rule struct {
 	head     effect    // nil: not known before evaluation
 	constant ast.Value // the head as it was written, if it is known
 	last     *lastHead // what it was when it was not known, at the latest evaluation
+	always   bool      // the head is constant and there is no condition
+	team     string    // whose rule it is; empty: the gateway's own
 	cost     time.Duration
 	indexed  bool
 }
@@ -40,6 +42,9 @@ func desugar(modules map[string]*ast.Module, o *Options) (map[int][]rule, error)
 		d.module(name, modules[name])
 	}
 	if err := d.problems.join(); err != nil {
+		return nil, err
+	}
+	if err := undecidable(d.rules); err != nil {
 		return nil, err
 	}
 	if d.own == 0 {
@@ -190,7 +195,7 @@ func (d *desugarer) rule(r *ast.Rule, h home) *ast.Rule {
 		d.problems.at(r.Location, "allow has no effect unless the default is to deny")
 		return nil
 	}
-	return d.effect(r, v, h.on)
+	return d.effect(r, v, h)
 }
 
 func verbsOf(on int) (names []string) {
@@ -202,8 +207,8 @@ func verbsOf(on int) (names []string) {
 	return names
 }
 
-func (d *desugarer) effect(r *ast.Rule, v *verb, on int) *ast.Rule {
-	n := len(d.rules[on])
+func (d *desugarer) effect(r *ast.Rule, v *verb, h home) *ast.Rule {
+	n := len(d.rules[h.on])
 	decoded, err := v.decode(r.Head.Key.Value, d.Guards, true)
 	if err != nil {
 		d.problems.at(r.Location, "%s: %w", v.name, err)
@@ -218,9 +223,13 @@ func (d *desugarer) effect(r *ast.Rule, v *verb, on int) *ast.Rule {
 		decoded, constant = nil, nil
 		element = ast.ArrayTerm(element, r.Head.Key.Copy())
 	}
-	made := rule{id: ruleID(r), place: place(r.Location), priority: priority(r), verb: v, head: decoded, constant: constant, last: &lastHead{}}
+	made := rule{id: ruleID(r), place: place(r.Location), team: h.team, verb: v, head: decoded, constant: constant, last: &lastHead{}}
+	if made.priority, err = priority(r); err != nil {
+		d.problems.at(r.Location, "%w", err)
+	}
 	made.cost, made.indexed = costOf(r)
-	d.rules[on] = append(d.rules[on], made)
+	made.always = constant != nil && trivial(r.Body)
+	d.rules[h.on] = append(d.rules[h.on], made)
 
 	c := r.Copy()
 	c.Head = ast.NewHead(effectsName, element)
@@ -260,19 +269,20 @@ func ruleID(r *ast.Rule) string {
 	return place(r.Location)
 }
 
-func priority(r *ast.Rule) int64 {
+// priority is that of a rule's METADATA.
+func priority(r *ast.Rule) (int64, error) {
 	for _, a := range r.Annotations {
-		switch n := a.Custom["priority"].(type) {
-		case json.Number:
-			i, _ := n.Int64()
-			return i
-		case float64:
-			return int64(n)
-		case int:
-			return int64(n)
+		v, ok := a.Custom["priority"]
+		if !ok {
+			continue
 		}
+		n, err := strconv.ParseInt(fmt.Sprint(v), 10, 64)
+		if err != nil || n < -maxInteger || n > maxInteger {
+			return 0, fmt.Errorf("priority in the METADATA: want an integer from %d to %d, have %v", -maxInteger, maxInteger, v)
+		}
+		return n, nil
 	}
-	return 0
+	return 0, nil
 }
 
 // unusedSets finds sets in packages of entry points that are no verb and that

@@ -115,12 +115,10 @@ func (e *entry) fold(effects ast.Set) (*fold, error) {
 	f := &fold{}
 	for _, t := range effects.Slice() {
 		r, head, err := e.effect(t)
-		if err == nil {
-			err = f.add(r, head)
-		}
 		if err != nil {
 			return nil, err
 		}
+		f.add(r, head)
 	}
 	return f, nil
 }

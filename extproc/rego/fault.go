@@ -29,9 +29,5 @@ func failed(err error) error {
 
 // malformed is an error of a rule's effect, which names the rule.
 func malformed(r *rule, err error) error {
-	e := &gateway.PolicyError{Fault: gateway.FaultDecode, Rule: r.place, Err: fmt.Errorf("%s: %s: %w", r.place, r.verb.name, err)}
-	if errors.As(err, new(contradictory)) {
-		e.Fault = gateway.FaultConflict
-	}
-	return e
+	return &gateway.PolicyError{Fault: gateway.FaultDecode, Rule: r.place, Err: fmt.Errorf("%s: %s: %w", r.place, r.verb.name, err)}
 }

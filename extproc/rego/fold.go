@@ -8,10 +8,10 @@ import (
 	"github.com/attache-gateway/attache/extproc/llm"
 )
 
-// An effect is the head of a rule that holds. It adds itself to a fold, and
-// says so if it contradicts what is there. The order of effects must not matter.
+// An effect is the head of a rule that holds. It adds itself to a fold. The order
+// of effects must not matter.
 type effect interface {
-	add(f *fold, r *rule) error
+	add(f *fold, r *rule)
 }
 
 // A fold joins effects to one decision.
@@ -28,7 +28,7 @@ type fold struct {
 	split      claim[*gateway.Split]
 	pick       claim[string]
 	changes    map[string]changes // by path
-	headers    map[headerName]*gateway.HeaderChange
+	headers    map[headerName]claim[headerEffect]
 	guards     []string
 	limits     map[limitName]gateway.Limit
 	cache      *gateway.CacheUse
@@ -36,12 +36,9 @@ type fold struct {
 	labels     map[string]claim[string]
 }
 
-func (f *fold) add(r *rule, e effect) error {
+func (f *fold) add(r *rule, e effect) {
 	f.rules = append(f.rules, r.id)
-	if err := e.add(f, r); err != nil {
-		return malformed(r, err)
-	}
-	return nil
+	e.add(f, r)
 }
 
 // decision is the sum of all effects. Where the default is to deny, closed, it
@@ -54,7 +51,6 @@ func (f *fold) decision(closed bool) (gateway.Decision, error) {
 		TimeoutMS:    f.timeout,
 		FirstTokenMS: f.firstToken,
 		Prefer:       preferences(f.prefer),
-		Headers:      headerChanges(f.headers),
 		Guards:       unique(f.guards, cmp.Compare[string]),
 		Limits:       limits(f.limits),
 		Cache:        f.cache,
@@ -85,6 +81,9 @@ func (f *fold) settle(d *gateway.Decision) (err error) {
 		return err
 	}
 	if d.Pick, err = f.pick.settled("route: pick"); err != nil {
+		return err
+	}
+	if d.Headers, err = headerChanges(f.headers); err != nil {
 		return err
 	}
 	d.Labels, err = labelTexts(f.labels)

@@ -16,9 +16,8 @@ func readAllow(h *head) effect {
 	return permission{}
 }
 
-func (permission) add(f *fold, _ *rule) error {
+func (permission) add(f *fold, _ *rule) {
 	f.allowed = true
-	return nil
 }
 
 // A denial refuses. Of several the one with the highest priority speaks, then
@@ -26,6 +25,7 @@ func (permission) add(f *fold, _ *rule) error {
 type denial struct {
 	gateway.Denial
 	priority int64
+	ranked   bool // its head has the priority; else that is of the METADATA
 }
 
 var codePattern = regexp.MustCompile(`^[a-z0-9_]{1,64}$`)
@@ -43,17 +43,19 @@ func readDeny(h *head) effect {
 	}
 	d.Message, _ = h.text("message")
 	d.RetryAfterS, _ = h.integer("retry_after_s", 1, maxInteger)
-	d.priority, _ = h.integer("priority", -maxInteger, maxInteger)
+	d.priority, d.ranked = h.integer("priority", -maxInteger, maxInteger)
 	return d
 }
 
-func (d *denial) add(f *fold, r *rule) error {
+func (d *denial) add(f *fold, r *rule) {
 	mine := *d // the head of a constant rule is shared by all requests
 	mine.Rule = r.id
+	if !mine.ranked {
+		mine.priority = r.priority
+	}
 	if f.denial == nil || mine.compare(f.denial) < 0 {
 		f.denial = &mine
 	}
-	return nil
 }
 
 func (d *denial) compare(o *denial) int {

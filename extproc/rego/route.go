@@ -2,7 +2,6 @@ package rego
 
 import (
 	"cmp"
-	"fmt"
 	"reflect"
 	"slices"
 	"strings"
@@ -116,7 +115,7 @@ func (h *head) shares(o ast.Object) (shares []gateway.Share) {
 	return shares
 }
 
-func (r *routing) add(f *fold, by *rule) error {
+func (r *routing) add(f *fold, by *rule) {
 	for _, c := range r.require {
 		f.requires(c)
 	}
@@ -140,16 +139,6 @@ func (r *routing) add(f *fold, by *rule) error {
 	if r.pick != "" {
 		f.pick.add(r.pick, by, f.pick.value == r.pick)
 	}
-	return nil
-}
-
-// A contradictory error says that two rules cannot both be followed.
-type contradictory struct{ error }
-
-func (c contradictory) Unwrap() error { return c.error }
-
-func contradiction(format string, args ...any) error {
-	return contradictory{&gateway.PolicyError{Fault: gateway.FaultConflict, Err: fmt.Errorf(format, args...)}}
 }
 
 func (f *fold) requires(c gateway.Condition) {

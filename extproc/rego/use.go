@@ -27,9 +27,8 @@ func readGuard(h *head) effect {
 	return guardUse(name)
 }
 
-func (g guardUse) add(f *fold, _ *rule) error {
+func (g guardUse) add(f *fold, _ *rule) {
 	f.guards = append(f.guards, string(g))
-	return nil
 }
 
 // A limitUse bounds what requests use. Of those for the same window of the same
@@ -65,7 +64,7 @@ func readLimit(h *head) effect {
 	return l
 }
 
-func (l limitUse) add(f *fold, _ *rule) error {
+func (l limitUse) add(f *fold, _ *rule) {
 	if f.limits == nil {
 		f.limits = make(map[limitName]gateway.Limit)
 	}
@@ -73,14 +72,13 @@ func (l limitUse) add(f *fold, _ *rule) error {
 	sum, ok := f.limits[at]
 	if !ok {
 		f.limits[at] = gateway.Limit(l)
-		return nil
+		return
 	}
 	sum.Requests = tighter(sum.Requests, l.Requests)
 	sum.Tokens = tighter(sum.Tokens, l.Tokens)
 	sum.CostNano = tighter(sum.CostNano, l.CostNano)
 	sum.Concurrent = tighter(sum.Concurrent, l.Concurrent)
 	f.limits[at] = sum
-	return nil
 }
 
 // tighter is the smaller of two limits, where -1 is none.
@@ -124,7 +122,7 @@ func readCache(h *head) effect {
 	return c
 }
 
-func (c cacheUse) add(f *fold, _ *rule) error {
+func (c cacheUse) add(f *fold, _ *rule) {
 	sum := gateway.CacheUse(c)
 	if f.cache != nil {
 		sum.Mode = earlier(cacheModes, f.cache.Mode, c.Mode)
@@ -132,7 +130,6 @@ func (c cacheUse) add(f *fold, _ *rule) error {
 		sum.TTLS = least(f.cache.TTLS, c.TTLS)
 	}
 	f.cache = &sum
-	return nil
 }
 
 // earlier is the one of two names that stands first in a list. An empty one
@@ -191,10 +188,9 @@ func inDocument(pointer string) bool {
 	})
 }
 
-func (l logUse) add(f *fold, _ *rule) error {
+func (l logUse) add(f *fold, _ *rule) {
 	f.log.Level = earlier(logLevels, f.log.Level, l.Level)
 	f.log.Redact = append(f.log.Redact, l.Redact...)
-	return nil
 }
 
 // Labels are for the record. Of two rules that give one different values, the
@@ -203,7 +199,7 @@ type labels map[string]string
 
 func readLabel(h *head) effect { return labels(h.texts("", h.object)) }
 
-func (l labels) add(f *fold, r *rule) error {
+func (l labels) add(f *fold, r *rule) {
 	if f.labels == nil {
 		f.labels = make(map[string]claim[string], len(l))
 	}
@@ -212,7 +208,6 @@ func (l labels) add(f *fold, r *rule) error {
 		c.add(v, r, v == c.value)
 		f.labels[k] = c
 	}
-	return nil
 }
 
 func labelTexts(all map[string]claim[string]) (map[string]string, error) {
