@@ -43,6 +43,9 @@ type Config struct {
 	Auth       Auth
 	Policy     Policy
 	Guards     []Guard // in the order in which they are asked
+	Limits     []gateway.Limit
+	Budgets    []Budget
+	Zone       *time.Location // of calendar windows and of the policy's input.time
 	Ledger     Ledger
 	Telemetry  Telemetry
 	Log        Log
@@ -234,6 +237,7 @@ func Default() *Config {
 		Forward:    Forward{Unguarded: Deny},
 		Auth:       Auth{File: "run/keys.json"},
 		Policy:     Policy{Deadline: 50 * time.Millisecond, Default: Allow, LastGood: "run/policy.zip"},
+		Zone:       time.UTC,
 		Ledger:     Ledger{SQLite: "run/ledger.db"},
 		Telemetry:  defaultTelemetry(),
 		Log:        Log{Format: "text"},

@@ -44,6 +44,10 @@ func TestGood(t *testing.T) {
 	}
 	openAI, _ := provider.Lookup("openai", "")
 	claude, _ := provider.Lookup("anthropic", "")
+	zone, err := time.LoadLocation("America/New_York")
+	if err != nil {
+		t.Fatal(err)
+	}
 	want := &Config{
 		Listen: Address{"tcp", "127.0.0.1:9002"},
 		Admin:  "[::1]:9000",
@@ -90,6 +94,18 @@ func TestGood(t *testing.T) {
 			{Name: "second", WASM: "/x.wasm", SHA256: strings.Repeat("0", 64), Config: json.RawMessage(`{}`),
 				Run: Asked, OnError: Allow, Deadline: 5 * time.Millisecond, Memory: 16 << 20},
 		},
+		Limits: []gateway.Limit{
+			{Name: "key", Per: "key", WindowS: 60, Requests: 60, Tokens: 100_000, CostNano: -1, Concurrent: 20},
+			{Name: "plan", Per: "team", WindowS: 1, Requests: 5, Tokens: -1, CostNano: -1, Concurrent: -1},
+			{Name: "plan", Per: "team", Window: "month", Requests: -1, Tokens: 1_500_000, CostNano: -1, Concurrent: -1},
+			{Name: "tenant", Per: "property.tenant", Requests: -1, Tokens: -1, CostNano: -1, Concurrent: 3},
+		},
+		Budgets: []Budget{
+			{gateway.Limit{Name: "team", Per: "team", Window: "month", Requests: -1, Tokens: -1, CostNano: 200e9, Concurrent: -1}, []int64{500, 800, 1000},
+				gateway.NewSecret("http://127.0.0.1/hook?token=" + canary)},
+			{gateway.Limit{Name: "users", Per: "user", Window: "day", Requests: -1, Tokens: -1, CostNano: 5e8, Concurrent: -1, Unpriced: true}, nil, gateway.Secret{}},
+		},
+		Zone:   zone,
 		Ledger: Ledger{filepath.Join(dir, "usage.db")},
 		Telemetry: Telemetry{Decisions: Decisions{File: filepath.Join(dir, "decisions.jsonl"), OTLP: "http://127.0.0.1:4318", Content: ContentProjected,
 			Mask: []string{"/input/user", "/result/labels/a~1b"}, MaxSize: 10 << 20, Keep: 2}},
@@ -272,7 +288,7 @@ func TestAnnotatedFile(t *testing.T) {
 		}
 	}
 	got := *c
-	got.Providers, got.Models, got.Guards = nil, nil, nil
+	got.Providers, got.Models, got.Guards, got.Limits, got.Budgets = nil, nil, nil, nil, nil
 	want.Auth.Mode, want.Policy.Dir = got.Auth.Mode, got.Policy.Dir // they have no default
 	log := &want.Telemetry.Decisions
 	log.File, log.OTLP, log.Sample, log.Mask = got.Telemetry.Decisions.File, got.Telemetry.Decisions.OTLP, 100, got.Telemetry.Decisions.Mask
@@ -302,6 +318,8 @@ auth: {zz: 1}
 policy: {zz: 1}
 telemetry: {decisions: {zz: 1}}
 guards: [{zz: 1}]
+limits: [{zz: 1}]
+budgets: [{zz: 1}]
 ledger: {zz: 1}
 log: {zz: 1}
 `), environment)
@@ -316,7 +334,7 @@ log: {zz: 1}
 			found[section] = strings.Split(names, ", ")
 		}
 	}
-	if len(found) != 12 {
+	if len(found) != 14 {
 		t.Fatalf("%d sections: %q", len(found), found)
 	}
 	return found

@@ -39,8 +39,9 @@ func (r *reader) config(c *Config, v value) {
 		},
 		"telemetry": func(v value) { r.telemetry(&c.Telemetry, v) },
 		"log":       func(v value) { r.log(&c.Log, v) },
-		"limits":    nil,
-		"budgets":   nil,
+		"limits":    func(v value) { r.limits(c, v) },
+		"budgets":   func(v value) { r.budgets(c, v) },
+		"timezone":  parsed(r, &c.Zone, parseZone),
 		"cache":     nil,
 		"redis":     nil,
 	})
