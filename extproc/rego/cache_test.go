@@ -15,7 +15,6 @@ import (
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	opa "github.com/open-policy-agent/opa/v1/rego"
-	"github.com/open-policy-agent/opa/v1/topdown"
 
 	"github.com/attache-gateway/attache/extproc/gateway"
 )
@@ -192,7 +191,7 @@ func twins(t *testing.T, text string) (*Policy, func(ast.Value) (gateway.Decisio
 		t.Fatal(err)
 	}
 	return p, func(in ast.Value) (gateway.Decision, error) {
-		rs, err := q.Eval(t.Context(), append(lean(), opa.EvalParsedInput(in), opa.EvalExternalCancel(topdown.NewCancel()))...)
+		rs, err := q.Eval(t.Context(), opa.EvalParsedInput(in), opa.EvalGenerateJSON(term))
 		if err != nil {
 			return gateway.Decision{}, err
 		}

@@ -10,8 +10,6 @@ import (
 	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
-	"github.com/open-policy-agent/opa/v1/metrics"
-	opa "github.com/open-policy-agent/opa/v1/rego"
 	"github.com/open-policy-agent/opa/v1/topdown"
 
 	"github.com/attache-gateway/attache/extproc/gateway"
@@ -22,9 +20,8 @@ type entry struct {
 	name      string // attache.request
 	on        int
 	rules     []rule // effects name a rule by its index
-	query     opa.PreparedEvalQuery
-	options   []opa.EvalOption // the same for every evaluation
-	guards    []string         // of the configuration
+	query     query
+	guards    []string // of the configuration
 	deadline  time.Duration
 	paths     []string     // of the input that rules read
 	input     *node        // what of the document that is
@@ -35,7 +32,7 @@ type entry struct {
 var packages = map[int]string{onRequest: "attache.request", onResponse: "attache.response", onAdmin: "attache.admin"}
 
 // evaluate returns the set of effects. A panic in a builtin is an error.
-func (e *entry) evaluate(ctx context.Context, in ast.Value, limit time.Duration, more ...opa.EvalOption) (effects ast.Set, err error) {
+func (e *entry) evaluate(ctx context.Context, in ast.Value, limit time.Duration, how ...option) (effects ast.Set, err error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -47,21 +44,7 @@ func (e *entry) evaluate(ctx context.Context, in ast.Value, limit time.Duration,
 
 	growStack()
 
-	// Two hooks on one flag cost less than a context with a deadline, and
-	// without a flag of our own OPA starts a goroutine for each evaluation.
-	cancel := topdown.NewCancel()
-	timer := time.AfterFunc(limit, cancel.Cancel)
-	defer timer.Stop()
-	if ctx.Done() != nil {
-		stop := context.AfterFunc(ctx, cancel.Cancel)
-		defer stop()
-	}
-
-	options := make([]opa.EvalOption, 0, 8)
-	options = append(options, e.options...)
-	options = append(options, opa.EvalParsedInput(in), opa.EvalExternalCancel(cancel))
-	options = append(options, more...)
-	rs, err := e.query.Eval(ctx, options...)
+	effects, err = e.query.run(ctx, in, &patience{ctx: ctx, until: time.Now().Add(limit)}, how...)
 	switch {
 	case topdown.IsCancel(err) && ctx.Err() != nil:
 		return nil, ctx.Err()
@@ -70,7 +53,7 @@ func (e *entry) evaluate(ctx context.Context, in ast.Value, limit time.Duration,
 	case err != nil:
 		return nil, failed(err)
 	}
-	return effectSet(rs)
+	return effects, nil
 }
 
 // stackSize is what an evaluation takes of the stack, in bytes, and a little more.
@@ -84,17 +67,6 @@ const stackSize = 40 << 10
 func growStack() {
 	var room [stackSize]byte
 	runtime.KeepAlive(&room)
-}
-
-func effectSet(rs opa.ResultSet) (ast.Set, error) {
-	if len(rs) == 1 && len(rs[0].Expressions) == 1 {
-		if t, ok := rs[0].Expressions[0].Value.(*ast.Term); ok {
-			if set, ok := t.Value.(ast.Set); ok {
-				return set, nil
-			}
-		}
-	}
-	return nil, errors.New("evaluation gave no set of effects")
 }
 
 // ask evaluates the rules about the facts and joins their effects.
@@ -184,7 +156,7 @@ func (e *entry) diagnose(ctx context.Context, in ast.Value, cause error) error {
 		return cause
 	}
 	var t ruleTracer
-	if _, err := e.evaluate(context.WithoutCancel(ctx), in, min(e.deadline, diagnoseTime), opa.EvalQueryTracer(&t)); err == nil || t.last == nil {
+	if _, err := e.evaluate(context.WithoutCancel(ctx), in, min(e.deadline, diagnoseTime), tracedBy(&t)); err == nil || t.last == nil {
 		return cause
 	}
 	at := place(t.last.Location)
@@ -208,11 +180,4 @@ func (t *ruleTracer) TraceEvent(e topdown.Event) {
 	if r, ok := e.Node.(*ast.Rule); ok && e.Op == topdown.EnterOp {
 		t.last = r
 	}
-}
-
-// term hands the result over as it is, instead of converted to JSON values.
-func term(t *ast.Term, _ *opa.EvalContext) (any, error) { return t, nil }
-
-func lean() []opa.EvalOption {
-	return []opa.EvalOption{opa.EvalMetrics(metrics.NoOp()), opa.EvalGenerateJSON(term)}
 }

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
-	opa "github.com/open-policy-agent/opa/v1/rego"
 	"github.com/open-policy-agent/opa/v1/topdown"
 
 	"github.com/attache-gateway/attache/extproc/gateway"
@@ -49,7 +48,7 @@ func (p *Policy) explain(ctx context.Context, in ast.Value) (Evaluation, error) 
 		return p.inspect(ctx, in, explainTime)
 	}
 	t := newTrail(e)
-	v, err := p.inspect(ctx, in, explainTime, opa.EvalQueryTracer(t), opa.EvalRuleIndexing(false))
+	v, err := p.inspect(ctx, in, explainTime, tracedBy(t), withoutIndex)
 	v.Near = t.near()
 	if n := len(v.Near) - maxNear; n > 0 {
 		v.Near, v.Others = v.Near[:maxNear], n
@@ -205,7 +204,7 @@ func (p *Policy) Evaluate(ctx context.Context, f *gateway.Facts) (Evaluation, er
 }
 
 // inspect evaluates an input and tells what it saw. A limit of 0 is the policy's.
-func (p *Policy) inspect(ctx context.Context, in ast.Value, limit time.Duration, more ...opa.EvalOption) (v Evaluation, err error) {
+func (p *Policy) inspect(ctx context.Context, in ast.Value, limit time.Duration, how ...option) (v Evaluation, err error) {
 	defer func() {
 		if err != nil {
 			err = fmt.Errorf("rego: %w", err)
@@ -218,7 +217,7 @@ func (p *Policy) inspect(ctx context.Context, in ast.Value, limit time.Duration,
 		if v.Input, err = jsonOf(in); err != nil {
 			return v, err
 		}
-		effects, err := e.evaluate(ctx, in, cmp.Or(limit, e.deadline), more...)
+		effects, err := e.evaluate(ctx, in, cmp.Or(limit, e.deadline), how...)
 		if err != nil {
 			return v, err
 		}

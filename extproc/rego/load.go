@@ -8,7 +8,6 @@ import (
 	"slices"
 
 	"github.com/open-policy-agent/opa/v1/ast"
-	opa "github.com/open-policy-agent/opa/v1/rego"
 	"github.com/open-policy-agent/opa/v1/storage"
 	"github.com/open-policy-agent/opa/v1/storage/inmem"
 	"github.com/open-policy-agent/opa/v1/topdown/cache"
@@ -180,25 +179,17 @@ func (l *loader) prepare(ctx context.Context, p *Policy, modules map[string]*ast
 // entry prepares the query of an entry point and looks at what its rules read.
 func (l *loader) entry(ctx context.Context, c *ast.Compiler, e *entry) (*analysis, error) {
 	set := "data." + e.name + "." + effectsName
-	query, err := opa.New(
-		opa.Query(set),
-		opa.Compiler(c),
-		opa.Store(l.store),
-		opa.Transaction(l.txn),
-		opa.StrictBuiltinErrors(true),
-	).PrepareForEval(ctx)
-	if err != nil {
-		return nil, err
-	}
 	n := maxCompiled
 	patterns := cache.NewInterQueryValueCache(ctx, &cache.Config{
 		InterQueryBuiltinValueCache: cache.InterQueryBuiltinValueCacheConfig{MaxNumEntries: &n},
 	})
+	e.query = query{rules: c, store: l.store, txn: l.txn, patterns: patterns}
+	if err := e.query.compile(set); err != nil {
+		return nil, err
+	}
 	a := analyse(c, set)
-	e.query = query
 	e.paths = a.paths()
 	e.input = project(e.on, e.reads)
-	e.options = append(lean(), opa.EvalTransaction(l.txn), opa.EvalInterQueryBuiltinValueCache(patterns))
 	return a, nil
 }
 
