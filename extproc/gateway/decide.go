@@ -52,6 +52,9 @@ func (x *Exchange) Decide(ctx context.Context, body []byte) (*llm.Answer, *Forwa
 	if refusal := x.guard(ctx, r, targets[0]); refusal != nil {
 		return refusal, nil
 	}
+	if answer := x.recall(ctx, r, targets[0]); answer != nil {
+		return answer, nil
+	}
 	if x.front.op == llm.OpCountTokens && targets[0].Dialect != x.front.dialect {
 		return x.countTokens(r), nil
 	}

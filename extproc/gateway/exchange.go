@@ -42,6 +42,7 @@ type Exchange struct {
 	resp          *response
 	checks        *checks  // by guards; nil: none was asked yet
 	decision      Decision // of the policy
+	keeping       *keeping // of the response, for the cache; nil: it is not kept
 	decided       *Decided // nil: the policy was not asked, or nobody wants to know
 	inputEstimate int64    // tokens
 }
@@ -181,6 +182,7 @@ func (x *Exchange) Close(gone bool) {
 	x.req, x.plan = nil, nil
 	x.mu.Unlock()
 	x.review()
+	x.store()
 	r.redact()
 	x.report()
 	x.gw.release()

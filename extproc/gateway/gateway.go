@@ -39,6 +39,7 @@ type Options struct {
 	Decisions  DecisionSink // nil: nobody wants to know
 	Explaining Explaining   // who may ask why
 
+	Caching     Caching
 	Forward     Forwarding
 	PassUsage   bool  // leave the usage chunk in streams whose client did not ask for it
 	MaxRequest  int64 // bytes of a request's body; 0: no limit
@@ -85,6 +86,7 @@ type Gateway struct {
 	decisions  DecisionSink
 	explaining Explaining
 
+	caching     Caching
 	forward     Forwarding
 	passUsage   bool
 	maxRequest  int64
@@ -110,7 +112,7 @@ func New(o Options) (*Gateway, error) {
 		models:    map[string]*model{},
 		defaults:  o.Defaults,
 		auth:      o.Auth, health: o.Health, breaker: o.Breaker, shares: newShareout(), guards: o.Guards, sinks: o.Sinks, decisions: o.Decisions, explaining: o.Explaining,
-		forward: o.Forward, passUsage: o.PassUsage, maxRequest: o.MaxRequest, maxResponse: o.MaxResponse, now: o.Now,
+		caching: o.Caching, forward: o.Forward, passUsage: o.PassUsage, maxRequest: o.MaxRequest, maxResponse: o.MaxResponse, now: o.Now,
 		free: o.Free,
 	}
 	if g.health == nil {

@@ -122,6 +122,9 @@ func (x *Exchange) ownHeaders() []llm.Header {
 	if x.tried > 0 {
 		hs = append(hs, llm.Header{Name: "x-attache-attempts", Value: strconv.Itoa(x.tried)})
 	}
+	if r.Cache != "" {
+		hs = append(hs, llm.Header{Name: cacheHeader, Value: r.Cache})
+	}
 	if r.Revision != "" {
 		hs = append(hs, llm.Header{Name: "x-attache-policy", Value: r.Revision})
 	}

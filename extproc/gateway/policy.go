@@ -107,10 +107,12 @@ func (x *Exchange) review() {
 	x.decided.Facts.Record = r
 	v, err := x.policy.Review(context.Background(), x.decided.Facts)
 	if err != nil {
+		x.keeping = nil // it might have said so
 		r.Policy.failed(err)
 		r.Detail = strings.TrimPrefix(r.Detail+"; policy: after the response: "+err.Error(), "; ")
 		return
 	}
+	x.keepLess(v.Cache)
 	if len(v.Labels) > 0 { // those of the decision belong to the policy
 		r.Labels = maps.Clone(r.Labels)
 		if r.Labels == nil {

@@ -74,6 +74,7 @@ func (x *Exchange) Respond(n, status int, head []llm.Header, empty bool) (Respon
 	}
 	st := x.plan.steps[n-1]
 	x.won(n, st, status)
+	x.keepFrom(&st, status)
 	x.answered(status, head)
 	st.wire = nil // it is sent, and may be long
 	req := x.freed()
@@ -96,7 +97,7 @@ func (x *Exchange) Respond(n, status int, head []llm.Header, empty bool) (Respon
 	relay := st.Dialect == x.front.dialect && own && streamed == req.Stream && !req.Array
 	r.hide = !req.StreamUsage && req.Stream && !x.gw.passUsage
 	native := st.NativeUsage && req.Op == llm.OpChat && plain && !rewrapped && !(r.hide && asksUsage(req, st.target))
-	if relay && native && !empty && !page {
+	if relay && native && !empty && !page && x.keeping == nil {
 		r.mode = ModePass
 		x.succeeded()
 		return Response{Head: x.responseHead(r, false)}, nil
@@ -184,6 +185,7 @@ func (x *Exchange) Chunk(p []byte, eos bool) Output {
 	r.out = r.out[:0]
 	for _, f := range frames { // those before an error are good
 		r.meter.take(x, f.Events)
+		x.collect(f.Events)
 		if r.enc == nil && r.otherVectors(f.Events) {
 			r.enc = x.wire.NewEncoder(r.req)
 		}
