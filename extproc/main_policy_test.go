@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -149,6 +151,46 @@ deny contains {} if {
 	})
 	if got := (ask{dialect: "openai", model: "smart"}); got.outcome(w.do(t, got)) != "good" {
 		t.Error("others are held up as well")
+	}
+}
+
+// TestModelsByPolicy: the list of models that Envoy's clients get has those that
+// the policy lets them use.
+func TestModelsByPolicy(t *testing.T) {
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "a.rego"), []byte(`package attache.request
+
+import rego.v2
+
+route contains {"exclude": {"provider": "a"}} if input.properties.plan == "free"
+
+deny contains {"code": "no_pair"} if {
+	input.properties.plan == "free"
+	some c in input.candidates
+	c.provider == "o2"
+}
+`))
+	w := begin(t, "1.40", "policy: {dir: "+dir+"}", "models:", "  smart: {targets: [a/m]}", "  both: {targets: [a/m, o/m]}", "  pair: {targets: [o/m, o2/bare-1]}")
+	for plan, want := range map[string]string{"free": "both", "paid": "smart both pair"} {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, w.url+"/v1/models", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("X-Attache-Property-Plan", plan)
+		response, err := client.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var list struct{ Data []struct{ ID string } }
+		err = json.NewDecoder(response.Body).Decode(&list)
+		response.Body.Close()
+		var names []string
+		for _, m := range list.Data {
+			names = append(names, m.ID)
+		}
+		if got := strings.Join(names, " "); err != nil || got != want {
+			t.Errorf("%s: %d %v, %s, want %s", plan, response.StatusCode, err, got, want)
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"fmt"
 	"net/url"
 	"path"
 	"slices"
@@ -15,7 +16,7 @@ import (
 
 // listModels answers GET /v1/models and /v1/models/ID in the client's format, if
 // the policy does not deny it: the names under models, then the providers' own, as
-// provider/model. The list is one page, however many a client asks for. An ID may
+// provider/model, of which key and policy leave the caller a target. The list is one page, however many a client asks for. An ID may
 // be any name that a request can have, listed or not.
 func (x *Exchange) listModels(ctx context.Context) *llm.Answer {
 	whole, _ := x.head.path()
@@ -28,28 +29,27 @@ func (x *Exchange) listModels(ctx context.Context) *llm.Answer {
 	if one {
 		targets, _, _ = x.gw.resolve(id) // an unknown name is said after a denial
 	}
-	if _, refusal := x.consult(ctx, r, targets); x.why != nil && x.why.only {
+	f, refusal := x.consult(ctx, r, targets)
+	if x.why != nil && x.why.only {
 		return x.explained(r, nil, x.gw.defaults)
 	} else if refusal != nil {
 		return refusal
 	}
-	body := x.modelsBody(id, one)
-	if body == nil {
+	var body []byte
+	if !one {
+		offers, err := x.listed(ctx, f)
+		if err != nil {
+			x.record.Policy.failed(err)
+			return x.fail(llm.CodePolicyError, fmt.Errorf("policy: a model of the list: %w", err))
+		}
+		body = modelList(offers, x.front.dialect)
+	} else if m, ok := x.offered(id); ok {
+		body = m.append(nil, x.front.dialect)
+	} else {
 		return x.refuse(&llm.Error{Status: 404, Code: llm.CodeModelNotFound, Message: "no such model"})
 	}
 	x.record.Status = 200
 	return &llm.Answer{Status: 200, Type: "application/json", Header: x.ownHeaders(), Body: body}
-}
-
-// modelsBody is the list of models, or one of them; nil if there is none.
-func (x *Exchange) modelsBody(id string, one bool) []byte {
-	if !one {
-		return modelList(x.listed(), x.front.dialect)
-	}
-	if m, ok := x.offered(id); ok {
-		return m.append(nil, x.front.dialect)
-	}
-	return nil
 }
 
 // An offer is a model that a client can ask for by name.
@@ -59,29 +59,74 @@ type offer struct {
 	embeds              bool
 }
 
-// listed returns what the caller may use, in the order of the configuration.
-func (x *Exchange) listed() (offers []offer) {
-	add := func(name, owner string, targets []*target) {
-		seen := slices.ContainsFunc(offers, func(o offer) bool { return o.name == name })
-		if !seen && x.mayUse(name, targets) == nil {
-			offers = append(offers, newOffer(name, owner, targets))
-		}
-	}
+// A listing is the list of models that a caller may use while it is made.
+type listing struct {
+	*Exchange
+	facts  *Facts
+	reads  bool // the policy looks at what tells models apart
+	offers []offer
+}
+
+// listed returns what the key and the policy let the caller use, in the order of
+// the configuration. f is what the policy was shown about the list.
+func (x *Exchange) listed(ctx context.Context, f *Facts) ([]offer, error) {
+	l := &listing{Exchange: x, facts: f, reads: x.policy.Reads("candidates") || x.policy.Reads("request.model")}
 	for _, name := range x.gw.names {
-		add(name, "attache", x.gw.models[name].targets)
+		if err := l.add(ctx, name, "attache", x.gw.models[name].targets); err != nil {
+			return nil, err
+		}
 	}
 	for _, p := range x.gw.ordered {
 		for _, m := range p.names() {
-			add(path.Join(p.Name, m), p.Name, []*target{x.gw.target(p, m)})
+			if err := l.add(ctx, path.Join(p.Name, m), p.Name, []*target{x.gw.target(p, m)}); err != nil {
+				return nil, err
+			}
 		}
 	}
-	return offers
+	return l.offers, nil
+}
+
+// add adds a model, unless it is there or the caller may not use it.
+func (l *listing) add(ctx context.Context, name, owner string, targets []*target) error {
+	seen := slices.ContainsFunc(l.offers, func(o offer) bool { return o.name == name })
+	if seen || l.mayUse(name, targets) != nil {
+		return nil
+	}
+	d := l.decision
+	if l.reads {
+		f := *l.facts
+		f.Model, f.Candidates = name, l.gw.candidates(targets)
+		begun := l.gw.now()
+		var err error
+		d, err = l.policy.Decide(ctx, &f)
+		l.record.Policy.Took += l.gw.now().Sub(begun)
+		if err != nil {
+			return err
+		}
+	}
+	if targets = d.leaves(targets); d.Deny == nil && len(targets) > 0 {
+		l.offers = append(l.offers, newOffer(name, owner, targets))
+	}
+	return nil
+}
+
+// leaves returns the targets for which all that the policy requires holds.
+func (d *Decision) leaves(targets []*target) (kept []*target) {
+	for _, t := range targets {
+		if c, _ := d.bars(t); c == nil {
+			kept = append(kept, t)
+		}
+	}
+	return kept
 }
 
 // offered returns the model of a name, if there is one that the caller may use.
 func (x *Exchange) offered(name string) (offer, bool) {
 	targets, _, err := x.gw.resolve(name)
 	if err != nil || x.mayUse(name, targets) != nil {
+		return offer{}, false
+	}
+	if targets = x.decision.leaves(targets); len(targets) == 0 {
 		return offer{}, false
 	}
 	owner := targets[0].Name

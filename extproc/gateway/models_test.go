@@ -1,6 +1,8 @@
 package gateway
 
 import (
+	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -135,6 +137,79 @@ func TestModelsByPolicy(t *testing.T) {
 			t.Errorf("%s: %d %s, shown %s", path, answer.Status, x.record.Code, got)
 		}
 		x.Close(false)
+	}
+}
+
+// TestModelsFiltered: a list has what the policy lets the caller use. It is asked
+// about each model where it looks at what tells them apart.
+func TestModelsFiltered(t *testing.T) {
+	eu := Decision{Require: []Condition{{"region", []string{"eu"}}}}
+	none := Decision{Exclude: []Condition{{"provider", []string{"a", "b", "c"}}}}
+	deny := Decision{Deny: &Denial{Code: "no", Status: 403}}
+	by := func(d Decision, f func(*Facts) bool) func(*Facts) (Decision, error) {
+		return func(facts *Facts) (Decision, error) {
+			if f(facts) {
+				return d, nil
+			}
+			return Decision{}, nil
+		}
+	}
+	always := func(*Facts) bool { return true }
+	for name, tt := range map[string]struct {
+		path   string
+		policy script
+		want   string // names, or the code of the error
+		asked  int
+	}{
+		"all":             {"/v1/models", script{}, "smart cheap a/both b/both", 1},
+		"require":         {"/v1/models", script{decide: by(eu, always)}, "smart cheap b/both", 1},
+		"nothing left":    {"/v1/models", script{decide: by(none, always)}, "", 1},
+		"by candidates":   {"/v1/models", script{reads: []string{"candidates"}, decide: by(none, func(f *Facts) bool { return len(f.Candidates) == 2 })}, "cheap a/both b/both", 5},
+		"by model":        {"/v1/models", script{reads: []string{"request.model"}, decide: by(deny, func(f *Facts) bool { return f.Model == "cheap" })}, "smart a/both b/both", 5},
+		"denied as whole": {"/v1/models", script{reads: []string{"request.model"}, decide: by(deny, func(f *Facts) bool { return f.Model == "" })}, "no", 1},
+		"broken": {"/v1/models", script{reads: []string{"candidates"}, decide: func(f *Facts) (Decision, error) {
+			if f.Model == "cheap" {
+				return Decision{}, errors.New("builtin")
+			}
+			return Decision{}, nil
+		}}, llm.CodePolicyError, 3},
+		"one":      {"/v1/models/smart", script{decide: by(eu, always)}, "smart", 1},
+		"one less": {"/v1/models/a/both", script{decide: by(eu, always)}, llm.CodeModelNotFound, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			asked := 0
+			h := newGateway(t, func(o *Options) {
+				p := tt.policy
+				decide := p.decide
+				p.decide = func(f *Facts) (Decision, error) {
+					asked++
+					if f.Op != llm.OpModels || len(p.reads) == 0 && len(f.Candidates) > 0 {
+						t.Errorf("asked about %+v", f)
+					}
+					if decide == nil {
+						return Decision{}, nil
+					}
+					return decide(f)
+				}
+				o.Policy = p
+			})
+			_, answer, _ := ask(t, h, "GET", tt.path, "")
+			var got struct {
+				ID    string
+				Data  []struct{ ID string }
+				Error struct{ Code string }
+			}
+			if err := json.Unmarshal(answer.Body, &got); err != nil {
+				t.Fatal(err)
+			}
+			names := []string{got.ID + got.Error.Code}
+			for _, m := range got.Data {
+				names = append(names, m.ID)
+			}
+			if have := strings.TrimSpace(strings.Join(names, " ")); have != tt.want || asked != tt.asked {
+				t.Errorf("%q, want %q; asked %d times", have, tt.want, asked)
+			}
+		})
 	}
 }
 
