@@ -46,6 +46,7 @@ type Config struct {
 	Limits     []gateway.Limit
 	Budgets    []Budget
 	Zone       *time.Location // of calendar windows and of the policy's input.time
+	Cache      Cache
 	Ledger     Ledger
 	Telemetry  Telemetry
 	Log        Log
@@ -238,6 +239,7 @@ func Default() *Config {
 		Auth:       Auth{File: "run/keys.json"},
 		Policy:     Policy{Deadline: 50 * time.Millisecond, Default: Allow, LastGood: "run/policy.zip"},
 		Zone:       time.UTC,
+		Cache:      defaultCache(),
 		Ledger:     Ledger{SQLite: "run/ledger.db"},
 		Telemetry:  defaultTelemetry(),
 		Log:        Log{Format: "text"},

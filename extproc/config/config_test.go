@@ -106,6 +106,7 @@ func TestGood(t *testing.T) {
 			{gateway.Limit{Name: "users", Per: "user", Window: "day", Requests: -1, Tokens: -1, CostNano: 5e8, Concurrent: -1, Unpriced: true}, nil, gateway.Secret{}},
 		},
 		Zone:   zone,
+		Cache:  Cache{Mode: CacheAsked, TTL: 10 * time.Minute, Size: 8 << 20, Scope: "team"},
 		Ledger: Ledger{filepath.Join(dir, "usage.db")},
 		Telemetry: Telemetry{Decisions: Decisions{File: filepath.Join(dir, "decisions.jsonl"), OTLP: "http://127.0.0.1:4318", Content: ContentProjected,
 			Mask: []string{"/input/user", "/result/labels/a~1b"}, MaxSize: 10 << 20, Keep: 2}},

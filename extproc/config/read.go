@@ -42,7 +42,7 @@ func (r *reader) config(c *Config, v value) {
 		"limits":    func(v value) { r.limits(c, v) },
 		"budgets":   func(v value) { r.budgets(c, v) },
 		"timezone":  parsed(r, &c.Zone, parseZone),
-		"cache":     nil,
+		"cache":     func(v value) { r.cache(&c.Cache, v) },
 		"redis":     nil,
 	})
 }
