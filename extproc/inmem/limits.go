@@ -1,0 +1,132 @@
+// Package inmem keeps what exchanges share on one node: what accounts have used of
+// their limits and budgets, and responses that may be given again. It knows nothing
+// of who the accounts belong to or of where limits come from, and forgets everything
+// with the process.
+package inmem
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/attache-gateway/attache/extproc/gateway"
+)
+
+// Limits is a gateway.Limits in memory. Its size is bounded: accounts that have
+// used nothing of late are forgotten, and where there are too many of one kind,
+// new ones share one account.
+type Limits struct {
+	mu    sync.RWMutex
+	kinds map[kind]*table
+
+	most    int // accounts of a kind
+	ids     atomic.Uint64
+	crowded atomic.Int64
+	log     *slog.Logger
+}
+
+// Bounds of the memory. An account takes about half a kilobyte.
+const (
+	maxAccounts = 1 << 17 // of a kind
+	maxKinds    = 256     // rules can make up windows
+)
+
+// NewLimits returns a store in which nothing is used.
+func NewLimits(log *slog.Logger) *Limits {
+	return &Limits{kinds: map[kind]*table{}, most: maxAccounts, log: log}
+}
+
+// A kind is what counts are kept for: limits that differ in their numbers alone
+// are of one.
+type kind struct {
+	per, window string
+	seconds     int64
+}
+
+// table returns the accounts of a limit's kind.
+func (l *Limits) table(limit *gateway.Limit) (*table, error) {
+	k := kind{limit.Per, limit.Window, limit.WindowS}
+	l.mu.RLock()
+	t := l.kinds[k]
+	l.mu.RUnlock()
+	if t != nil {
+		return t, nil
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if t = l.kinds[k]; t != nil {
+		return t, nil
+	}
+	if len(l.kinds) >= maxKinds {
+		return nil, fmt.Errorf("inmem: limits have more than %d different windows", maxKinds)
+	}
+	t = newTable(k, l)
+	l.kinds[k] = t
+	return t, nil
+}
+
+// Crowded counts how often an account was shared because there were too many.
+func (l *Limits) Crowded() int64 { return l.crowded.Load() }
+
+// Left is described at gateway.Limits.
+func (l *Limits) Left(_ context.Context, now time.Time, claims []gateway.Claim, left []gateway.Left) error {
+	for i := range claims {
+		c := &claims[i]
+		t, err := l.table(c.Limit)
+		if err != nil {
+			return err
+		}
+		p := t.position(now, c)
+		a := t.find(c.Account)
+		if a == nil {
+			a = t.fresh() // not kept
+		}
+		left[i] = a.left(now, c.Limit, p)
+	}
+	return nil
+}
+
+// Seed notes what an account has used before the store knew of it: Amount of the
+// claim. Where it knows of as much already it changes nothing.
+func (l *Limits) Seed(now time.Time, c gateway.Claim) error {
+	t, err := l.table(c.Limit)
+	if err != nil {
+		return err
+	}
+	a := t.acquire(now, c.Account)
+	defer a.release()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	n := a.advance(t.position(now, &c))
+	a.add(n, gateway.Amount{
+		Requests: max(c.Amount.Requests-a.sum.Requests, 0),
+		Tokens:   max(c.Amount.Tokens-a.sum.Tokens, 0),
+		CostNano: max(c.Amount.CostNano-a.sum.CostNano, 0),
+	})
+	return nil
+}
+
+// All returns the accounts that are known of a claim's kind, with what is left of
+// its limit for each, in no order.
+func (l *Limits) All(now time.Time, c gateway.Claim) iter.Seq2[string, gateway.Left] {
+	return func(yield func(string, gateway.Left) bool) {
+		t, err := l.table(c.Limit)
+		if err != nil { // there are none
+			return
+		}
+		p := t.position(now, &c)
+		for i := range t.shards {
+			for name, a := range t.shards[i].all() {
+				if !yield(name, a.left(now, c.Limit, p)) {
+					return
+				}
+			}
+		}
+	}
+}
+
+var _ gateway.Limits = (*Limits)(nil)
