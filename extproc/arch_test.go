@@ -22,7 +22,7 @@ var layers = [][]string{
 	{"llm"},
 	{"dialect", "provider", "tokens"},
 	{"gateway"},
-	{"alert", "rego", "shadow", "fetch", "wasm", "ledger", "auth", "credential", "telemetry", "stream"},
+	{"alert", "rego", "shadow", "fetch", "wasm", "inmem", "ledger", "auth", "credential", "telemetry", "stream"},
 	{"render", "config"},
 	{"cli"},
 	{""}, // main

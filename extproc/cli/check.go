@@ -25,7 +25,7 @@ func (p *Program) check(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	g, err := snapshot(ctx, c, log, credential.NewSet(log), nil, rules.Rules, nil)
+	g, err := snapshot(ctx, c, log, credential.NewSet(log), rules.Rules, lasting{})
 	if err != nil {
 		return err
 	}

@@ -170,7 +170,7 @@ func (p *Program) whyRequest(ctx context.Context, b *ruleBook, name string, text
 		return nil, err
 	}
 	log := slog.New(slog.DiscardHandler)
-	g, err := snapshot(ctx, &c, log, credential.NewSet(log), nil, gateway.Rules{Policy: policy}, nil)
+	g, err := snapshot(ctx, &c, log, credential.NewSet(log), gateway.Rules{Policy: policy}, lasting{})
 	if err != nil {
 		return nil, err
 	}

@@ -118,7 +118,7 @@ func (s *service) rebuild(ctx context.Context, p *Program, file string) (*config
 		return nil, nil, nil, nil, err
 	}
 	creds := credential.NewSet(s.log)
-	g, err := snapshot(ctx, c, s.log, creds, s.health, rules.Rules, &s.decisions, s.sinks()...)
+	g, err := snapshot(ctx, c, s.log, creds, rules.Rules, s.lasting())
 	if err == nil {
 		begin(ctx, creds)
 		s.creds.Store(creds)

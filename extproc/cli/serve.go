@@ -52,6 +52,7 @@ type service struct {
 	policies   policyHistory
 	changing   sync.Mutex // what is in force
 	health     *gateway.Health
+	answers    answerCache
 	ledger     *ledger.Ledger
 	decisions  decisionLog
 	metrics    *telemetry.Metrics
@@ -87,7 +88,7 @@ func (p *Program) start(ctx context.Context, c *config.Config, file string) (_ *
 		return nil, err
 	}
 	creds := credential.NewSet(s.log)
-	g, err := snapshot(ctx, c, s.log, creds, s.health, rules.Rules, &s.decisions, s.sinks()...)
+	g, err := snapshot(ctx, c, s.log, creds, rules.Rules, s.lasting())
 	if err != nil {
 		return nil, err
 	}
@@ -109,6 +110,11 @@ func (p *Program) start(ctx context.Context, c *config.Config, file string) (_ *
 	}
 	begin(ctx, creds) // other providers are served meanwhile
 	return s, nil
+}
+
+// lasting is what outlives the snapshots of this gateway.
+func (s *service) lasting() lasting {
+	return lasting{health: s.health, answers: &s.answers, decisions: &s.decisions, sinks: s.sinks()}
 }
 
 // listen serves ext_proc. A socket that a dead gateway left behind is removed,

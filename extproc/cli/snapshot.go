@@ -26,11 +26,19 @@ import (
 // freeTime bounds how long the guards of an old snapshot may take to end.
 const freeTime = 10 * time.Second
 
+// lasting is what outlives snapshots. By its zero value nothing is remembered, and
+// nothing logged.
+type lasting struct {
+	health    *gateway.Health
+	answers   *answerCache
+	decisions *decisionLog
+	sinks     []gateway.Sink
+}
+
 // snapshot builds everything that decides about requests. What it opened, and
 // the set of credentials that it fills, is closed if it fails, and by the
-// gateway when its last exchange has ended. health and decisions outlive
-// it; nil: there is nothing to remember or to log.
-func snapshot(ctx context.Context, c *config.Config, log *slog.Logger, creds *credential.Set, health *gateway.Health, rules gateway.Rules, decisions *decisionLog, sinks ...gateway.Sink) (*gateway.Gateway, error) {
+// gateway when its last exchange has ended.
+func snapshot(ctx context.Context, c *config.Config, log *slog.Logger, creds *credential.Set, rules gateway.Rules, l lasting) (*gateway.Gateway, error) {
 	keys, err := authenticator(c, log)
 	if err != nil {
 		return nil, err
@@ -48,12 +56,13 @@ func snapshot(ctx context.Context, c *config.Config, log *slog.Logger, creds *cr
 		Policy:      rules.Policy,
 		Canary:      rules.Canary,
 		Shadow:      rules.Shadow,
-		Health:      health,
+		Health:      l.health,
 		Breaker:     c.Health,
 		Guards:      guards,
-		Sinks:       sinks,
-		Decisions:   decisions.sink(c, log),
+		Sinks:       l.sinks,
+		Decisions:   l.decisions.sink(c, log),
 		Explaining:  c.Policy.Explain,
+		Caching:     l.answers.caching(&c.Cache),
 		Forward:     gateway.Forwarding{Provider: c.Forward.Provider, Unguarded: c.Forward.Unguarded == config.Allow},
 		PassUsage:   c.UsageChunk == config.PassUsage,
 		MaxRequest:  c.Envoy.MaxRequest,
