@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -94,7 +95,7 @@ func optionsOf(c *config.Config, log *slog.Logger) rego.Options {
 	o := rego.Options{
 		Default: c.Policy.Default, Deadline: c.Policy.Deadline,
 		Off: c.Policy.Off, Teams: c.Policy.Teams, Builtins: c.Policy.Builtins, Coverage: c.Policy.Coverage,
-		Logger: log,
+		Logger: log, Tags: map[string][]string{},
 	}
 	for _, g := range c.Guards {
 		o.Guards = append(o.Guards, g.Name)
@@ -103,10 +104,16 @@ func optionsOf(c *config.Config, log *slog.Logger) rego.Options {
 	for _, p := range c.Providers {
 		o.Providers = append(o.Providers, p.Name)
 		providers = append(providers, gateway.Provider{Name: p.Name, Models: p.Models})
+		for name, value := range p.Tags {
+			if !slices.Contains(o.Tags[name], value) {
+				o.Tags[name] = append(o.Tags[name], value)
+			}
+		}
 	}
 	var models []string
 	for _, m := range c.Models {
 		models = append(models, m.Name)
+		o.Targets = append(o.Targets, m.Targets...)
 	}
 	o.Serves = gateway.Serves(models, providers)
 	return o

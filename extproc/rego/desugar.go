@@ -36,24 +36,25 @@ type rule struct {
 // "effects contains [N, X]", N being the rule's index in the result. The
 // originals stay, as rules may refer to them; unreferenced they cost nothing.
 // The effects of a team's package join those of the gateway's for its callers.
-func desugar(modules map[string]*ast.Module, o *Options) (map[int][]rule, error) {
+// What rules name and the configuration does not have is a warning, one in a line.
+func desugar(modules map[string]*ast.Module, o *Options) (rules map[int][]rule, warnings []string, err error) {
 	d := desugarer{Options: o, rules: map[int][]rule{}, teams: map[home]bool{}, helpers: map[helper]*ast.Location{}}
 	for _, name := range slices.Sorted(maps.Keys(modules)) {
 		d.module(name, modules[name])
 	}
 	if err := d.problems.join(); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if err := undecidable(d.rules); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if d.own == 0 {
-		return nil, errors.New("no rule of a verb in package attache.request, attache.response or attache.admin")
+		return nil, nil, errors.New("no rule of a verb in package attache.request, attache.response or attache.admin")
 	}
 	for h := range d.teams {
 		modules["teams/"+h.team+" "+packages[h.on]] = h.module()
 	}
-	return d.rules, nil
+	return d.rules, d.warnings.lines(), nil
 }
 
 type desugarer struct {
@@ -63,6 +64,7 @@ type desugarer struct {
 	helpers  map[helper]*ast.Location
 	own      int // rules that are not shipped
 	problems problems
+	warnings problems
 }
 
 // A home is an entry point, or a team's part of it.
@@ -235,29 +237,6 @@ func (d *desugarer) effect(r *ast.Rule, v *verb, h home) *ast.Rule {
 	c.Head = ast.NewHead(effectsName, element)
 	c.Head.Location = r.Head.Location
 	return c
-}
-
-// names finds targets and providers that the configuration does not have.
-func (d *desugarer) names(at *ast.Location, r *routing) {
-	for _, c := range slices.Concat(r.require, r.exclude) {
-		for _, v := range c.Values {
-			name, _, _ := strings.Cut(v, "/")
-			if d.Providers != nil && (c.Name == "provider" || c.Name == "target") && !slices.Contains(d.Providers, name) {
-				d.problems.at(at, "route: there is no provider %q; want %s", name, strings.Join(d.Providers, ", "))
-			}
-		}
-	}
-	targets := slices.Clone(r.chain)
-	if r.split != nil {
-		for _, s := range r.split.Shares {
-			targets = append(targets, s.Target)
-		}
-	}
-	for _, name := range targets {
-		if d.Serves != nil && !d.Serves(name) {
-			d.problems.at(at, "route: no configured provider serves the model %q", name)
-		}
-	}
 }
 
 func ruleID(r *ast.Rule) string {

@@ -54,10 +54,11 @@ func load(ctx context.Context, o Options) (*Policy, error) {
 			served[name] = m.Copy()
 		}
 	}
-	rules, err := desugar(served, &o)
+	rules, unknown, err := desugar(served, &o)
 	if err != nil {
 		return nil, err
 	}
+	p.warnings = append(p.warnings, unknown...)
 	if err := l.runTests(ctx); err != nil {
 		return nil, err
 	}

@@ -343,15 +343,75 @@ route contains {"split": {"by": "user", "shares": {"openai/a": 1, "nobody/b": 1}
 route contains {"require": {"residency": "eu", "target": "openai/gpt"}}
 
 route contains {"exclude": {"provider": input.user}}
+
+route contains {"prefer": "provider=opnai"}
 `)}}
-	o := Options{FS: dir, Default: Allow, Deadline: time.Second, Off: defaults, Providers: []string{"openai"},
+	o := Options{FS: dir, Default: Allow, Deadline: time.Second, Off: defaults, Providers: []string{"openai"}, Tags: map[string][]string{},
 		Serves: gateway.Serves([]string{"smart"}, []gateway.Provider{{Name: "openai", Models: []string{"gpt-*"}}})}
 	_, err := Load(t.Context(), o)
 	const want = `rego: load: a.rego:3: route: there is no provider "opnai"; want openai
 a.rego:5: route: there is no provider "opnai"; want openai
 a.rego:7: route: no configured provider serves the model "smrt"
-a.rego:9: route: no configured provider serves the model "nobody/b"`
+a.rego:9: route: no configured provider serves the model "nobody/b"
+a.rego:15: route: there is no provider "opnai"; want openai`
 	if err == nil || err.Error() != want {
 		t.Errorf("have %v\nwant %s", err, want)
+	}
+}
+
+// TestUnknownTags: constants that no provider has as a tag are doubtful.
+func TestUnknownTags(t *testing.T) {
+	dir := fstest.MapFS{"a.rego": {Data: []byte(`package attache.request
+
+import rego.v2
+
+route contains {"require": {"residency": "eu", "region": "eu-central-1"}} if input.request.stream
+
+route contains {"require": {"residncy": "eu"}} if input.request.stream
+
+route contains {"exclude": {"residency": ["us", "ue", "mars"]}, "chain": ["smart"]}
+
+route contains {"prefer": "region=eu-central-2"}
+
+route contains {"prefer": "model=gpt-4o-mino", "weight": 2}
+
+route contains {"exclude": {"model": ["gpt-4o-mini", "gpt-4o", "llama3.3", "mistral"]}}
+
+route contains {"require": {"residency": input.properties.residency, "zone": "a"}} if input.user == "u"
+`)}}
+	o := Options{
+		FS: dir, Default: Allow, Deadline: time.Second, Off: defaults, Providers: []string{"openai", "local"},
+		Tags:    map[string][]string{"residency": {"eu", "us"}, "region": {"eu-central-1"}},
+		Targets: []string{"openai/gpt-4o-mini", "local/llama3.3"},
+		Serves:  gateway.Serves([]string{"smart"}, []gateway.Provider{{Name: "openai", Models: []string{"gpt-4o"}}}),
+	}
+	want := `a.rego:7: route: no provider has a tag "residncy"; did you mean "residency"?
+a.rego:9: route: no provider has the tag residency with the value "mars"
+a.rego:9: route: no provider has the tag residency with the value "ue"; did you mean "us"?
+a.rego:11: route: no provider has the tag region with the value "eu-central-2"; did you mean "eu-central-1"?
+a.rego:13: route: no configured provider serves the model "gpt-4o-mino"; did you mean "gpt-4o-mini"?
+a.rego:15: route: no configured provider serves the model "mistral"`
+	for _, known := range []bool{true, false} {
+		if !known {
+			o.Providers, o.Tags, want = nil, nil, ""
+		}
+		p, err := Load(t.Context(), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Join(p.Warnings(), "\n"); got != want {
+			t.Errorf("have\n%s\nwant\n%s", got, want)
+		}
+	}
+}
+
+func TestEdits(t *testing.T) {
+	for _, c := range []struct {
+		a, b string
+		want int
+	}{{"", "", 0}, {"abc", "", 3}, {"", "ab", 2}, {"kitten", "sitting", 3}, {"eu", "eu", 0}, {"region", "regoin", 2}} {
+		if got := edits(c.a, c.b); got != c.want {
+			t.Errorf("%q to %q: %d, want %d", c.a, c.b, got, c.want)
+		}
 	}
 }

@@ -61,10 +61,14 @@ type Options struct {
 	// Guards are the names of the configured guards, of which rules may ask.
 	Guards []string
 
-	// Providers are the names of the configured providers, and Serves reports
-	// whether a name in a chain or a split stands for a target. Constants in rules
-	// are held against them; nil: they are not known.
+	// Providers are the names of the configured providers, Tags the values that
+	// their tags have, by the tag's name, and Targets those of the configured
+	// models, as provider/model. Serves reports whether a name in a chain or a split
+	// stands for a target. Constants in rules are held against them; nil: they are
+	// not known.
 	Providers []string
+	Tags      map[string][]string
+	Targets   []string
 	Serves    func(name string) bool `json:"-"`
 
 	// Builtins are forbidden builtins that rules may use all the same.
