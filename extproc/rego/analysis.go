@@ -11,6 +11,7 @@ import (
 // An analysis says how the rules that an entry point reaches use the input.
 type analysis struct {
 	uses   map[string]use // by path
+	there  map[string]use // objects and facts of which only counts that they are there, which they always are
 	pairs  map[[2]string]pair
 	impure string // a builtin that gives another result each time; empty: none is used
 }
@@ -32,7 +33,7 @@ const lengthOf = "#"
 
 // analyse looks at all rules that a set depends on.
 func analyse(c *ast.Compiler, set string) *analysis {
-	a := &analysis{uses: map[string]use{}, pairs: map[[2]string]pair{}}
+	a := &analysis{uses: map[string]use{}, there: map[string]use{}, pairs: map[[2]string]pair{}}
 	for _, r := range reached(c, set) {
 		w := walker{analysis: a, alias: map[ast.Var][]string{}, done: map[*ast.Expr]bool{}, place: r.Location}
 		ast.WalkExprs(r, func(e *ast.Expr) bool { w.bind(e); return false })
@@ -138,6 +139,7 @@ func (w *walker) pathOf(t *ast.Term) ([]string, bool) {
 func (w *walker) existence(path []string) {
 	f, rest, ok := factAt(path)
 	if !ok || len(rest) == 0 {
+		w.there[strings.Join(path, "\x00")] = use{path: path, place: w.place}
 		return
 	}
 	_, candidate := f.form.(candidatesOf)

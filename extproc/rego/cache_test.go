@@ -91,6 +91,13 @@ log contains {"level": "none"} if {
 	r.files > 2
 }
 
+log contains {"level": "meta"} if {
+	_ = input.caller.labels
+	c := input.request
+	_ = c
+	_ = input.session
+}
+
 header contains {"name": "x-team", "value": input.caller.team} if input.caller.team != ""
 
 cache contains {"mode": "off"} if input.time.weekday == "sunday"

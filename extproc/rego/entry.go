@@ -24,7 +24,8 @@ type entry struct {
 	guards    []string // of the configuration
 	deadline  time.Duration
 	paths     []string     // of the input that rules read
-	input     *node        // what of the document that is
+	input     *node        // what of the document that is, in whole facts
+	needed    *node        // in members of facts
 	diagnosed atomic.Int64 // when a slow rule was last looked for, Unix nanoseconds
 }
 
@@ -71,7 +72,7 @@ func growStack() {
 
 // ask evaluates the rules about the facts and joins their effects.
 func (e *entry) ask(ctx context.Context, f *gateway.Facts) (*fold, ast.Value, error) {
-	in := e.input.term(f).Value
+	in := e.needed.term(f).Value
 	effects, err := e.evaluate(ctx, in, e.deadline)
 	if errors.Is(err, context.DeadlineExceeded) {
 		err = e.diagnose(ctx, in, err)

@@ -22,6 +22,11 @@ type form interface {
 	key(b []byte, f *gateway.Facts, path []string) []byte
 }
 
+// An open form is an object whose members can be made one by one.
+type open interface {
+	member(f *gateway.Facts, name string) *ast.Term // nil: there is none
+}
+
 // A numeric form has integers, at itself or at members. It says false where
 // there is none.
 type numeric interface {
@@ -49,7 +54,7 @@ func text(s string) *ast.Term {
 	if s == "" {
 		return emptyString
 	}
-	return ast.StringTerm(s)
+	return texts.term(s)
 }
 
 // keyText appends a string with its length before it: no value can look like
@@ -101,6 +106,13 @@ func (v namesOf) term(f *gateway.Facts) *ast.Term {
 	return ast.NewTerm(o)
 }
 
+func (v namesOf) member(f *gateway.Facts, name string) *ast.Term {
+	if !slices.Contains(v(f), name) {
+		return nil
+	}
+	return ast.InternedTerm(true)
+}
+
 func (v namesOf) key(b []byte, f *gateway.Facts, path []string) []byte {
 	names := v(f)
 	if len(path) > 0 && path[0] != anyMember {
@@ -124,6 +136,14 @@ func (v textsOf) term(f *gateway.Facts) *ast.Term {
 		o.Insert(text(k), text(s))
 	}
 	return ast.NewTerm(o)
+}
+
+func (v textsOf) member(f *gateway.Facts, name string) *ast.Term {
+	s, ok := v(f)[name]
+	if !ok {
+		return nil
+	}
+	return text(s)
 }
 
 func (v textsOf) key(b []byte, f *gateway.Facts, path []string) []byte {
@@ -158,6 +178,15 @@ func (v headersOf) term(f *gateway.Facts) *ast.Term {
 		}
 	}
 	return ast.NewTerm(o)
+}
+
+func (v headersOf) member(f *gateway.Facts, name string) *ast.Term {
+	hs := v(f)
+	i := first(hs, name)
+	if i < 0 {
+		return nil
+	}
+	return text(hs[i].Value)
 }
 
 func (v headersOf) key(b []byte, f *gateway.Facts, path []string) []byte {

@@ -190,7 +190,7 @@ func (l *loader) entry(ctx context.Context, c *ast.Compiler, e *entry) (*analysi
 	}
 	a := analyse(c, set)
 	e.paths = a.paths()
-	e.input = project(e.on, e.reads)
+	e.input, e.needed = a.complete(project(e.on, e.reads)), a.complete(a.narrow(e.on))
 	return a, nil
 }
 

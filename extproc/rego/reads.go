@@ -29,8 +29,10 @@ func (a *analysis) paths() []string {
 // misplaced finds uses of what an entry point's input does not have: a rule
 // that waits for it would never hold, and its negation always.
 func (a *analysis) misplaced(e *entry, ps *problems) {
-	for _, key := range slices.Sorted(maps.Keys(a.uses)) {
-		u := a.uses[key]
+	all := maps.Clone(a.there)
+	maps.Copy(all, a.uses)
+	for _, key := range slices.Sorted(maps.Keys(all)) {
+		u := all[key]
 		have := slices.ContainsFunc(document, func(f fact) bool {
 			names := split(f.path)
 			known := known(u.path)
