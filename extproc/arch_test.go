@@ -50,6 +50,7 @@ var owners = map[string][]string{
 	"github.com/aws/aws-sdk-go-v2/":   {"extproc/credential"},
 	"github.com/Azure/":               {"extproc/credential"},
 	"golang.org/x/oauth2":             {"extproc/credential"},
+	"github.com/golang-jwt/":          {"extproc/auth"},
 	"oras.land/oras-go/":              {"extproc/fetch"},
 	"github.com/opencontainers/":      {"extproc/fetch"},
 	"modernc.org/sqlite":              {"extproc/ledger"},

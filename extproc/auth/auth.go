@@ -1,10 +1,16 @@
-// Package auth knows who calls, by the gateway's own keys.
+// Package auth knows who calls, by the gateway's own keys or by tokens that
+// somebody else has signed.
 //
 // A key is 256 random bits. What is kept of it is its SHA-256. A slow hash, as
 // for passwords, would buy nothing: it makes guessing expensive, and nobody
 // guesses 256 bits; but it would cost every request milliseconds. For the same
 // reason there is no salt: no two keys are alike and no table of them can be
 // computed beforehand.
+//
+// A token is a JSON Web Token (RFC 7519) in the compact form of a signature (RFC
+// 7515). Its issuer's keys are a JSON Web Key Set (RFC 7517), in a file or at a
+// server that is asked in the background. Signatures are verified by
+// github.com/golang-jwt/jwt; what is in a token is judged here, by RFC 8725.
 //
 // The package does not know what a caller may do (policies do), nor where in a
 // request a key stands (package gateway).
