@@ -24,6 +24,9 @@ func (p *Program) printExplanation(e *gateway.Explanation) error {
 	title(w, "Rules that do not, and their first condition that is false", len(e.Near))
 	for _, n := range e.Near {
 		fmt.Fprintf(w, "  %s\t%s\t%s: %s%s\n", n.Verb, named(n.Rule, n.Place), n.FalseAt, n.False, after(n.Held))
+		for _, c := range n.Inside {
+			fmt.Fprintf(w, "\t\t  in it %s: %s\n", c.FalseAt, c.False)
+		}
 	}
 	if e.Others > 0 {
 		fmt.Fprintf(w, "  and %d more\n", e.Others)

@@ -65,11 +65,17 @@ type Effect struct {
 
 // A Near is a rule that does not hold.
 type Near struct {
-	Rule    string `json:"rule"` // its id
-	Place   string `json:"at"`   // file:line
-	Verb    string `json:"verb"`
-	Held    int    `json:"held"`     // conditions that hold, before
-	False   string `json:"false"`    // the first that does not
+	Rule  string `json:"rule"` // its id
+	Place string `json:"at"`   // file:line
+	Verb  string `json:"verb"`
+	Held  int    `json:"held"` // conditions that hold, before
+	Cause
+	Inside []Cause `json:"inside,omitempty"` // of the helper that it calls, of the one that this calls, and so on
+}
+
+// A Cause is the first condition that does not hold.
+type Cause struct {
+	False   string `json:"false"`
 	FalseAt string `json:"false_at"` // file:line
 }
 

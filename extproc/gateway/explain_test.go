@@ -33,7 +33,7 @@ func franks(t *testing.T, d Decision, r Reasons, err error) *Holder {
 var because = Reasons{
 	Cached: true,
 	Rules:  []Effect{{Rule: "eu", Place: "a.rego:5", Verb: "route", Head: json.RawMessage(`{"prefer":"region=eu"}`)}},
-	Near:   []Near{{Rule: "b", Place: "a.rego:9", Verb: "deny", Held: 1, False: "x > 5", FalseAt: "a.rego:10"}},
+	Near:   []Near{{Rule: "b", Place: "a.rego:9", Verb: "deny", Held: 1, Cause: Cause{"x > 5", "a.rego:10"}}},
 	Others: 3,
 	Input:  json.RawMessage("{\"user\":\"Jürgen \x7f😀\"}"),
 }
@@ -173,7 +173,7 @@ func TestMayAskWhy(t *testing.T) {
 func TestExplanationIsBounded(t *testing.T) {
 	e := Explanation{Reasons: because, Decision: Decision{Deny: &Denial{Code: "c", Status: 403}}}
 	for i := range 100 {
-		e.Near = append(e.Near, Near{Rule: fmt.Sprint("n", i), False: strings.Repeat("ü", 50)})
+		e.Near = append(e.Near, Near{Rule: fmt.Sprint("n", i), Cause: Cause{False: strings.Repeat("ü", 50)}})
 		e.Rules = append(e.Rules, because.Rules[0])
 		e.LeftOut = append(e.LeftOut, LeftOut{Target: "a/m", Why: "x"})
 	}

@@ -67,24 +67,35 @@ func (c *decisions) holds(key []byte) bool {
 }
 
 // A trail follows an evaluation of an entry point's rules and keeps how far each
-// of them got.
+// of them got, and the helpers that they call.
 type trail struct {
-	places map[string]*progress // of all rules, by place
-	open   map[uint64]*progress // of those that were begun, by OPA's number of the query
+	places  map[string]*progress            // of all rules, by place
+	helpers map[string]map[string]*progress // the latest of each, by their path, then by place
+	open    map[uint64]*progress            // of those that were begun, by OPA's number of the query
 }
 
 // A progress is how far a rule got.
 type progress struct {
-	rule   *rule
+	rule   *rule // nil: a helper
+	place  string
+	caller uint64 // the query that called a helper
+	call   bool   // the helper is a function
 	body   ast.Body
 	held   bool
 	failed *ast.Expr // the furthest condition that did not hold; nil: the rule was not begun
+	inside *progress // of the helper for which it did not; nil: none
 }
 
+// Bounds of what is told of helpers, and of how many calls are followed.
+const (
+	maxInside   = 4
+	maxFollowed = 10_000
+)
+
 func newTrail(e *entry) *trail {
-	t := &trail{places: make(map[string]*progress, len(e.rules)), open: map[uint64]*progress{}}
+	t := &trail{places: make(map[string]*progress, len(e.rules)), helpers: map[string]map[string]*progress{}, open: map[uint64]*progress{}}
 	for i := range e.rules {
-		t.places[e.rules[i].place] = &progress{rule: &e.rules[i]}
+		t.places[e.rules[i].place] = &progress{rule: &e.rules[i], place: e.rules[i].place}
 	}
 	return t
 }
@@ -103,44 +114,79 @@ func (t *trail) TraceEvent(e topdown.Event) {
 	case *ast.Expr:
 		p := t.open[e.QueryID]
 		if p != nil && e.Op == topdown.FailOp && (p.failed == nil || node.Index >= p.failed.Index) {
-			p.failed = node
+			p.failed, p.inside = node, t.within(node, e.QueryID)
 		}
 	}
 }
 
-// rule notes that a rule begins or holds. Those that others refer to by the name
-// of their verb are another matter.
+// rule notes that a rule begins or holds. Rules of a verb to which others refer by
+// its name are helpers.
 func (t *trail) rule(e topdown.Event, r *ast.Rule) {
-	if !r.Head.Ref()[0].Equal(ast.VarTerm(effectsName)) {
-		return
-	}
-	p := t.places[place(r.Location)]
+	p := t.open[e.QueryID]
 	switch {
-	case p == nil:
-	case e.Op == topdown.EnterOp:
-		p.body = r.Body
-		t.open[e.QueryID] = p
-	case e.Op == topdown.ExitOp:
+	case e.Op == topdown.ExitOp && p != nil:
 		p.held = true
+	case e.Op != topdown.EnterOp:
+	case r.Head.Ref()[0].Equal(ast.VarTerm(effectsName)):
+		if p = t.places[place(r.Location)]; p != nil {
+			p.body = r.Body
+			t.open[e.QueryID] = p
+		}
+	case len(t.open) < maxFollowed && r.Location != nil:
+		path, at := r.Path().String(), place(r.Location)
+		if t.helpers[path] == nil {
+			t.helpers[path] = map[string]*progress{}
+		}
+		p = &progress{place: at, caller: e.ParentID, call: len(r.Head.Args) > 0, body: r.Body}
+		t.helpers[path][at], t.open[e.QueryID] = p, p
 	}
 }
+
+// within returns the helper for which a condition of a query does not hold: of
+// those that it refers to and that do not hold, the one that came nearest. What a
+// function said to another caller is another matter.
+func (t *trail) within(e *ast.Expr, query uint64) (nearest *progress) {
+	if e.Negated {
+		return nil
+	}
+	ast.WalkRefs(e, func(ref ast.Ref) bool {
+		for _, p := range t.helpers[ref.ConstantPrefix().String()] {
+			if p.held || !p.told() || p.call && p.caller != query {
+				continue
+			}
+			if nearest == nil || cmp.Or(cmp.Compare(nearest.count(), p.count()), comparePlaces(p.place, nearest.place)) < 0 {
+				nearest = p
+			}
+		}
+		return false
+	})
+	return nearest
+}
+
+// told reports whether there is a condition to tell.
+func (p *progress) told() bool { return p.failed != nil && p.failed.Location != nil }
 
 // near are the rules that do not hold, those with the most conditions that do
 // first.
 func (t *trail) near() (all []gateway.Near) {
 	for _, p := range t.places {
-		if p.held || p.failed == nil || p.failed.Location == nil {
+		if p.held || !p.told() {
 			continue
 		}
-		all = append(all, gateway.Near{
-			Rule: p.rule.id, Place: p.rule.place, Verb: p.rule.verb.name,
-			Held: p.count(), False: excerpt(p.failed), FalseAt: place(p.failed.Location),
-		})
+		n := gateway.Near{Rule: p.rule.id, Place: p.place, Verb: p.rule.verb.name, Held: p.count(), Cause: p.cause()}
+		for in := p.inside; in != nil && len(n.Inside) < maxInside; in = in.inside {
+			n.Inside = append(n.Inside, in.cause())
+		}
+		all = append(all, n)
 	}
 	slices.SortFunc(all, func(a, b gateway.Near) int {
 		return cmp.Or(cmp.Compare(b.Held, a.Held), comparePlaces(a.Place, b.Place))
 	})
 	return all
+}
+
+func (p *progress) cause() gateway.Cause {
+	return gateway.Cause{False: excerpt(p.failed), FalseAt: place(p.failed.Location)}
 }
 
 // count returns how many conditions hold before the one that does not, as they

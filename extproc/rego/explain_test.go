@@ -74,6 +74,88 @@ label contains {"denials": "some"} if count(deny) > 5
 	}
 }
 
+// A condition that calls a helper has the condition in it that is false, as deep
+// as they go.
+func TestExplainHelpers(t *testing.T) {
+	const text = `deny contains {"code": "heavy"} if {
+	input.request.stream
+	heavy
+}
+
+heavy if {
+	input.request.bytes > 10
+	input.request.images > 5
+}
+
+heavy if input.request.messages > 99
+
+deny contains {"code": "again"} if heavy
+
+deny contains {"code": "deep"} if outer(input.user)
+
+outer(user) if {
+	input.request.stream
+	inner(user)
+}
+
+inner(user) if startswith(user, "x-")
+
+label contains {"inner": "y"} if inner("x-y")
+
+label contains {"size": size} if input.request.bytes > 5
+
+size := "huge" if input.request.bytes > 1000000
+
+deny contains {"code": "light"} if not bytes
+
+bytes if input.request.bytes > 5
+
+deny contains {"code": "member"} if "eu" in places
+
+places contains c.region if {
+	some c in input.candidates
+	c.provider == "nobody"
+}
+`
+	p := rules(t, Allow, text)
+	got, err := p.Explain(t.Context(), facts())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var lines []string
+	for _, n := range got.Near {
+		line := fmt.Sprintf("%s: %s: %s", n.Place, n.FalseAt, n.False)
+		for _, c := range n.Inside {
+			line += fmt.Sprintf(" < %s: %s", c.FalseAt, c.False)
+		}
+		lines = append(lines, line)
+	}
+	want := []string{
+		`a.rego:5: a.rego:7: heavy < a.rego:12: input.request.images > 5`,
+		`a.rego:30: a.rego:30: size < a.rego:32: input.request.bytes > 1000000`,
+		`a.rego:17: a.rego:17: heavy < a.rego:12: input.request.images > 5`,
+		`a.rego:19: a.rego:19: outer(input.user) < a.rego:23: inner(user) < a.rego:26: startswith(user, "x-")`,
+		`a.rego:34: a.rego:34: not bytes`,
+		`a.rego:38: a.rego:38: "eu" in places`,
+	}
+	if !reflect.DeepEqual(lines, want) {
+		t.Errorf("have\n%s\nwant\n%s", strings.Join(lines, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+// Helpers are followed so far and no further.
+func TestExplainDepth(t *testing.T) {
+	text := "deny contains {} if h0\n\n"
+	for i := range 2 * maxInside {
+		text += fmt.Sprintf("h%d if h%d\n\n", i, i+1)
+	}
+	p := rules(t, Allow, text+fmt.Sprintf("h%d if input.request.images > 5\n", 2*maxInside))
+	got, err := p.Explain(t.Context(), facts())
+	if err != nil || len(got.Near) != 1 || len(got.Near[0].Inside) != maxInside {
+		t.Errorf("%+v, %v", got.Near, err)
+	}
+}
+
 // An explanation says whether the decision is one that is kept, and asking does
 // not change that.
 func TestExplainCached(t *testing.T) {
