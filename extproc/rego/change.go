@@ -56,10 +56,7 @@ func readModify(h *head) effect {
 var removal = []string{"remove"}
 
 func (c *change) add(f *fold, r *rule) {
-	if f.changes == nil {
-		f.changes = make(map[string]changes)
-	}
-	sum := f.changes[c.path]
+	sum := f.changes.at(c.path)
 	sum.path = c.path
 	if c.max != nil {
 		if sum.max == nil || *c.max < *sum.max {
@@ -69,7 +66,6 @@ func (c *change) add(f *fold, r *rule) {
 	} else {
 		sum.set.add(c.value, r, bytes.Equal(sum.set.value, c.value))
 	}
-	f.changes[c.path] = sum
 }
 
 // modification is the sum of all changes to a field. A number that has to stay
@@ -77,7 +73,7 @@ func (c *change) add(f *fold, r *rule) {
 // priority speaks.
 func (c *changes) modification() (gateway.Modification, error) {
 	m := gateway.Modification{Path: c.path}
-	value, err := c.set.settled("modify: /" + c.path + ": value or removal")
+	value, err := c.set.settled("modify: /", c.path, ": value or removal")
 	if err != nil {
 		return m, err
 	}
@@ -152,7 +148,7 @@ func headerChanges(all map[headerName]claim[headerEffect]) (cs []gateway.HeaderC
 		return cmp.Or(cmp.Compare(a.name, b.name), compareTruth(a.response, b.response))
 	}) {
 		c := all[at]
-		e, err := c.settled("header: " + at.name + ": value or removal")
+		e, err := c.settled("header: ", at.name, ": value or removal")
 		if err != nil {
 			return nil, err
 		}

@@ -37,12 +37,12 @@ func (c *claim[T]) add(value T, r *rule, same bool) {
 }
 
 // settled returns what was said, or the error that two rules contradict each
-// other about what.
-func (c *claim[T]) settled(what string) (T, error) {
+// other about what, whose parts are put together for it only.
+func (c *claim[T]) settled(what ...string) (T, error) {
 	if !c.disputed {
 		return c.value, nil
 	}
-	return c.value, undecided(what, c.place, "that", c.against)
+	return c.value, undecided(strings.Join(what, ""), c.place, "that", c.against)
 }
 
 // A contradictory error says that two rules cannot both be followed.

@@ -85,7 +85,7 @@ func (e *entry) ask(ctx context.Context, f *gateway.Facts) (*fold, ast.Value, er
 }
 
 func (e *entry) fold(effects ast.Set) (*fold, error) {
-	f := &fold{}
+	f := &fold{rules: slices.Grow([]string(nil), effects.Len())}
 	for _, t := range effects.Slice() {
 		r, head, err := e.effect(t)
 		if err != nil {

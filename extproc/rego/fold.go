@@ -19,21 +19,21 @@ type fold struct {
 	rules      []string
 	denial     *denial
 	allowed    bool
-	require    map[string][]string // values of a tag, sorted
-	exclude    map[string][]string
+	require    table[[]string] // values of a tag, sorted
+	exclude    table[[]string]
 	chain      claim[[]string]
 	timeout    int64
 	firstToken int64
-	prefer     map[string]int64 // weights
+	prefer     table[int64] // weights
 	split      claim[*gateway.Split]
 	pick       claim[string]
-	changes    map[string]changes // by path
+	changes    table[changes] // by path
 	headers    map[headerName]claim[headerEffect]
 	guards     []string
 	limits     map[limitName]gateway.Limit
 	cache      *gateway.CacheUse
 	log        gateway.LogUse
-	labels     map[string]claim[string]
+	labels     table[claim[string]]
 }
 
 func (f *fold) add(r *rule, e effect) {
@@ -57,9 +57,8 @@ func (f *fold) decision(closed bool) (gateway.Decision, error) {
 		Log:          f.logUse(),
 		Rules:        unique(f.rules, cmp.Compare[string]),
 	}
-	for _, path := range sorted(f.changes) {
-		c := f.changes[path]
-		m, err := c.modification()
+	for i := range f.changes {
+		m, err := f.changes[i].value.modification()
 		if err != nil {
 			return gateway.Decision{}, err
 		}

@@ -11,8 +11,6 @@ import (
 	"github.com/open-policy-agent/opa/v1/storage"
 	"github.com/open-policy-agent/opa/v1/storage/inmem"
 	"github.com/open-policy-agent/opa/v1/topdown/cache"
-
-	"github.com/attache-gateway/attache/extproc/gateway"
 )
 
 // maxCompiled bounds how many compiled regular expressions and globs a policy
@@ -42,7 +40,6 @@ func load(ctx context.Context, o Options) (*Policy, error) {
 	}
 	src := l.source
 	p := &Policy{closed: o.Default == Deny, revision: src.revision(&o, l.more), recent: o.Recent, log: o.Logger}
-	p.nothing = gateway.Facts{Temperature: -1, TopP: -1, Limits: unused(o.Limits), Budgets: unused(o.Budgets)}
 	if p.log == nil {
 		p.log = slog.New(slog.DiscardHandler)
 	}
@@ -166,7 +163,7 @@ func (l *loader) prepare(ctx context.Context, p *Policy, modules map[string]*ast
 		if err != nil {
 			return err
 		}
-		a.misplaced(e, &l.Options, &ps)
+		a.misplaced(e, &ps)
 		*to = e
 		if on != onRequest {
 			continue

@@ -125,10 +125,7 @@ func (r *routing) add(f *fold, by *rule) {
 	f.timeout = least(f.timeout, r.timeout)
 	f.firstToken = least(f.firstToken, r.firstToken)
 	if r.prefer != "" {
-		if f.prefer == nil {
-			f.prefer = make(map[string]int64)
-		}
-		f.prefer[r.prefer] += r.weight
+		*f.prefer.at(r.prefer) += r.weight
 	}
 	if r.chain != nil {
 		f.chain.add(r.chain, by, slices.Equal(f.chain.value, r.chain))
@@ -142,34 +139,33 @@ func (r *routing) add(f *fold, by *rule) {
 }
 
 func (f *fold) requires(c gateway.Condition) {
-	if f.require == nil {
-		f.require = make(map[string][]string)
-	}
+	have := f.require.at(c.Name)
 	values := slices.Clone(c.Values)
-	if have, ok := f.require[c.Name]; ok {
-		values = slices.DeleteFunc(values, func(v string) bool { return !slices.Contains(have, v) })
+	if *have != nil {
+		values = slices.DeleteFunc(values, func(v string) bool { return !slices.Contains(*have, v) })
 	}
-	f.require[c.Name] = values
+	*have = values
 }
 
 func (f *fold) excludes(c gateway.Condition) {
-	if f.exclude == nil {
-		f.exclude = make(map[string][]string)
-	}
-	f.exclude[c.Name] = unique(append(f.exclude[c.Name], c.Values...), cmp.Compare[string])
+	have := f.exclude.at(c.Name)
+	*have = unique(append(*have, c.Values...), cmp.Compare[string])
 }
 
-// conditions are in the order of their names.
-func conditions(values map[string][]string) (cs []gateway.Condition) {
-	for _, name := range sorted(values) {
-		cs = append(cs, gateway.Condition{Name: name, Values: values[name]})
+func conditions(values table[[]string]) []gateway.Condition {
+	if values == nil {
+		return nil
+	}
+	cs := make([]gateway.Condition, len(values))
+	for i, v := range values {
+		cs[i] = gateway.Condition{Name: v.name, Values: v.value}
 	}
 	return cs
 }
 
-func preferences(weights map[string]int64) (ps []gateway.Preference) {
-	for _, by := range sorted(weights) {
-		ps = append(ps, gateway.Preference{By: by, Weight: weights[by]})
+func preferences(weights table[int64]) (ps []gateway.Preference) {
+	for _, w := range weights {
+		ps = append(ps, gateway.Preference{By: w.name, Weight: w.value})
 	}
 	return ps
 }

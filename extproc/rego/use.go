@@ -36,12 +36,9 @@ func (g guardUse) add(f *fold, _ *rule) {
 type limitUse gateway.Limit
 
 type limitName struct {
-	per, window string
-	windowS     int64
+	per    string
+	window int64
 }
-
-// calendar are the windows that go by it.
-var calendar = []string{gateway.WindowDay, gateway.WindowWeek, gateway.WindowMonth}
 
 var perPattern = regexp.MustCompile(`^(key|team|org|user|model|provider|session|property\.[a-z0-9_-]{1,64})$`)
 
@@ -49,12 +46,8 @@ func readLimit(h *head) effect {
 	if h.count("per") == 0 || h.count("requests", "tokens", "cost_nano", "concurrent") == 0 {
 		h.fail("want per and at least one of requests, tokens, cost_nano and concurrent")
 	}
-	windows := 0
-	if h.count("requests", "tokens", "cost_nano") > 0 {
-		windows = 1
-	}
-	if h.count("window_s", "window") != windows {
-		h.fail("want either window_s or window with requests, tokens or cost_nano, and only with them")
+	if windowed := h.count("requests", "tokens", "cost_nano") > 0; windowed != (h.count("window_s") == 1) {
+		h.fail("want window_s with requests, tokens or cost_nano, and only with them")
 	}
 	l := limitUse{Requests: -1, Tokens: -1, CostNano: -1, Concurrent: -1}
 	per, ok := h.text("per")
@@ -62,8 +55,7 @@ func readLimit(h *head) effect {
 		h.fail("per: want key, team, org, user, model, provider, session or property.NAME, have %q", per)
 	}
 	l.Per = per
-	l.Window, _ = h.oneOf("window", calendar)
-	l.WindowS, _ = h.integer("window_s", 1, maxWindow)
+	l.WindowS, _ = h.integer("window_s", 1, maxInteger)
 	for name, to := range map[string]*int64{"requests": &l.Requests, "tokens": &l.Tokens, "cost_nano": &l.CostNano, "concurrent": &l.Concurrent} {
 		if n, ok := h.integer(name, 0, maxInteger); ok {
 			*to = n
@@ -76,7 +68,7 @@ func (l limitUse) add(f *fold, _ *rule) {
 	if f.limits == nil {
 		f.limits = make(map[limitName]gateway.Limit)
 	}
-	at := limitName{l.Per, l.Window, l.WindowS}
+	at := limitName{l.Per, l.WindowS}
 	sum, ok := f.limits[at]
 	if !ok {
 		f.limits[at] = gateway.Limit(l)
@@ -102,7 +94,7 @@ func limits(all map[limitName]gateway.Limit) (ls []gateway.Limit) {
 		return nil
 	}
 	for _, at := range slices.SortedFunc(maps.Keys(all), func(a, b limitName) int {
-		return cmp.Or(cmp.Compare(a.per, b.per), cmp.Compare(a.window, b.window), cmp.Compare(a.windowS, b.windowS))
+		return cmp.Or(cmp.Compare(a.per, b.per), cmp.Compare(a.window, b.window))
 	}) {
 		ls = append(ls, all[at])
 	}
@@ -208,28 +200,23 @@ type labels map[string]string
 func readLabel(h *head) effect { return labels(h.texts("", h.object)) }
 
 func (l labels) add(f *fold, r *rule) {
-	if f.labels == nil {
-		f.labels = make(map[string]claim[string], len(l))
-	}
 	for k, v := range l {
-		c := f.labels[k]
+		c := f.labels.at(k)
 		c.add(v, r, v == c.value)
-		f.labels[k] = c
 	}
 }
 
-func labelTexts(all map[string]claim[string]) (map[string]string, error) {
+func labelTexts(all table[claim[string]]) (map[string]string, error) {
 	if all == nil {
 		return nil, nil
 	}
 	texts := make(map[string]string, len(all))
-	for _, k := range sorted(all) {
-		c := all[k]
-		v, err := c.settled("label: \"" + k + "\": value")
+	for i := range all {
+		v, err := all[i].value.settled("label: \"", all[i].name, "\": value")
 		if err != nil {
 			return nil, err
 		}
-		texts[k] = v
+		texts[all[i].name] = v
 	}
 	return texts, nil
 }
