@@ -59,7 +59,7 @@ func (p *Program) policyBench(ctx context.Context, args []string) error {
 		sights, err = p.sightsIn(ctx, policy, b, *log, *since)
 	default:
 		r.From = "made-up requests"
-		sights = policy.MakeUp(b.options.Guards)
+		sights = policy.MakeUp(&b.options)
 	}
 	if err != nil {
 		return err

@@ -100,6 +100,9 @@ func optionsOf(c *config.Config, log *slog.Logger) rego.Options {
 	for _, g := range c.Guards {
 		o.Guards = append(o.Guards, g.Name)
 	}
+	for _, b := range c.Budgets {
+		o.Budgets = append(o.Budgets, b.Limit)
+	}
 	var providers []gateway.Provider
 	for _, p := range c.Providers {
 		o.Providers = append(o.Providers, p.Name)

@@ -102,12 +102,32 @@ header contains {"name": "x-team", "value": input.caller.team} if input.caller.t
 
 cache contains {"mode": "off"} if input.time.weekday == "sunday"
 
+route contains {"chain": ["cheap"]} if input.budgets.team.left_permille < 200
+
+label contains {"budget": input.budgets.team.state} if input.budgets.team.state != "ok"
+
+deny contains {"code": "burst"} if {
+	some name
+	input.limits[name].left_permille < 100
+}
+
+modify contains {"path": "/max_tokens", "max": 100} if input.limits.key.tokens_left < 400
+
+deny contains {"code": "busy"} if not input.limits.tenant.concurrent_left > 0
+
+route contains {"exclude": {"target": [sprintf("%s/%s", [c.provider, c.model]) | some c in input.candidates; c.left_permille < 500]}} if {
+	some c in input.candidates
+	c.left_permille < 500
+}
+
+limit contains {"per": "team", "cost_nano": 5000000, "window": w} if w := {"free": "day", "gold": "month"}[input.caller.labels.tier]
+
 limit contains {"per": "user", "requests": limit, "window_s": 60} if limit := {"free": 5, "gold": 50}[input.caller.labels.tier]
 `
 
 // wild are random facts, of few values each so that keys come again.
 func wild(r *rand.Rand) *gateway.Facts {
-	f := imagine(r, 2+r.IntN(100), nil)
+	f := imagine(r, 2+r.IntN(100), &Options{Limits: limited, Budgets: budgeted})
 	few := func(ns ...int64) int64 { return ns[r.IntN(len(ns))] }
 	f.Now = time.Unix(1795267800+3600*r.Int64N(48), 0)
 	f.Bytes, f.Messages, f.InputTokens, f.MaxTokens = few(0, 5000, 5001), int(few(1, 9, 10, 11, 15, 16)), few(0, 100, 101), few(0, 100)
@@ -123,6 +143,10 @@ func wild(r *rand.Rand) *gateway.Facts {
 		f.Caller.Claims["groups"], f.Caller.Claims["level"] = []any{"a", []string{"b", "c"}[r.IntN(2)]}, few(3, 4)
 	}
 	f.Caller.Labels = map[string]string{"tier": []string{"free", "gold", "none"}[r.IntN(3)], "mail": []string{"on", "off"}[r.IntN(2)]}
+	for name, l := range f.Budgets {
+		l.Left.CostNano = few(0, l.Max.CostNano/1001, l.Max.CostNano/11, l.Max.CostNano/10, l.Max.CostNano/5, l.Max.CostNano)
+		f.Budgets[name] = l
+	}
 	f.Guards = map[string]gateway.Verdict{}
 	if r.IntN(3) > 0 {
 		f.Guards["pii"] = gateway.Verdict{Action: "allow", Labels: []string{"email", "ssn"}[:r.IntN(3)], Scores: map[string]float64{"risk": []float64{0.4994, 0.4996, 0.5, 0.9}[r.IntN(4)]}}
@@ -189,7 +213,7 @@ func likePlain(t *testing.T, text string, n int, seed uint64) int64 {
 // the sets of the verbs one by one and joins them.
 func twins(t *testing.T, text string) (*Policy, func(ast.Value) (gateway.Decision, error)) {
 	t.Helper()
-	p, err := Load(t.Context(), Options{FS: fstest.MapFS{"a.rego": {Data: []byte(text)}}, Default: Allow, Deadline: time.Minute, Off: defaults, Guards: []string{"pii"}})
+	p, err := Load(t.Context(), Options{FS: fstest.MapFS{"a.rego": {Data: []byte(text)}}, Default: Allow, Deadline: time.Minute, Off: defaults, Guards: []string{"pii"}, Limits: limited, Budgets: budgeted})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -253,6 +277,14 @@ func TestKeys(t *testing.T) {
 		{"whether it is there", "deny contains {} if _ = input.properties.residency", func(f *gateway.Facts) { f.Properties = nil }, false},
 		{"names of properties", "deny contains {} if {\n\tsome k, _ in input.properties\n\tk == \"x\"\n}", func(f *gateway.Facts) { f.Properties["x"] = "" }, false},
 		{"a guard's score", `deny contains {} if input.guards.pii.scores.risk > 900`, func(f *gateway.Facts) { f.Guards = nil }, false},
+		{"another part of a budget, on the same side", `deny contains {} if input.budgets.team.left_permille < 40`, func(f *gateway.Facts) { spend(f, "team", 170e9) }, true},
+		{"on the other side", `deny contains {} if input.budgets.team.left_permille < 50`, func(f *gateway.Facts) { spend(f, "team", 190e9) }, false},
+		{"a budget that is not there", `deny contains {} if input.budgets.team.left_permille < 50`, func(f *gateway.Facts) { f.Budgets = nil }, false},
+		{"the state of a budget", `deny contains {} if input.budgets.team.state == "low"`, func(f *gateway.Facts) { spend(f, "team", 185e9) }, true},
+		{"another state", `deny contains {} if input.budgets.team.state == "low"`, func(f *gateway.Facts) { spend(f, "team", 200e9) }, false},
+		{"when a budget begins anew", `deny contains {} if input.budgets.team.resets_s > 60`, func(f *gateway.Facts) { f.Now = f.Now.Add(-time.Minute) }, false},
+		{"any limit", "deny contains {} if {\n\tsome name\n\tinput.limits[name].left_permille < 5\n}", func(f *gateway.Facts) { delete(f.Limits, "tenant") }, false},
+		{"a candidate's limits", "deny contains {} if {\n\tsome c in input.candidates\n\tc.left_permille < 5\n}", func(f *gateway.Facts) { f.Candidates[0].LeftPermille = 3 }, false},
 		{"in a text", "label contains {\"a\": $\"x {input.session}\"}", func(f *gateway.Facts) { f.Session = "s2" }, false},
 		{"a function's argument", "f(r) if r.files > 3\n\ndeny contains {} if f(input.request)", func(f *gateway.Facts) { f.Files = 1 }, false},
 		{"not", "deny contains {} if not input.request.bytes > 9000", func(f *gateway.Facts) { f.Bytes = 9001 }, false},
@@ -268,6 +300,13 @@ func TestKeys(t *testing.T) {
 			}
 		})
 	}
+}
+
+// spend sets what is used of a budget.
+func spend(f *gateway.Facts, name string, nano int64) {
+	l := f.Budgets[name]
+	l.Used.CostNano, l.Left.CostNano = nano, l.Max.CostNano-nano
+	f.Budgets[name] = l
 }
 
 func TestNotCached(t *testing.T) {

@@ -29,12 +29,26 @@ func rules(t testing.TB, preset, text string) *Policy {
 func within(t testing.TB, preset, text string, deadline time.Duration) *Policy {
 	t.Helper()
 	dir := fstest.MapFS{"a.rego": {Data: []byte("package attache.request\n\nimport rego.v2\n\n" + text)}}
-	p, err := Load(context.Background(), Options{FS: dir, Default: preset, Deadline: deadline, Off: defaults, Guards: []string{"pii"}})
+	p, err := Load(context.Background(), Options{FS: dir, Default: preset, Deadline: deadline, Off: defaults, Guards: []string{"pii"}, Limits: limited, Budgets: budgeted})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return p
 }
+
+// limited and budgeted are the configured limits and budgets.
+var (
+	limited = []gateway.Limit{
+		{Name: "key", Per: "key", WindowS: 60, Requests: 60, Tokens: -1, CostNano: -1, Concurrent: -1},
+		{Name: "key", Per: "key", Window: gateway.WindowDay, Requests: -1, Tokens: 1000, CostNano: -1, Concurrent: -1},
+		{Name: "tenant", Per: "property.tenant", Requests: -1, Tokens: -1, CostNano: -1, Concurrent: 3},
+		{Name: "model", Per: "model", WindowS: 60, Requests: 5, Tokens: -1, CostNano: -1, Concurrent: -1},
+	}
+	budgeted = []gateway.Limit{
+		{Name: "team", Per: "team", Window: gateway.WindowMonth, Requests: -1, Tokens: -1, CostNano: 200e9, Concurrent: -1},
+		{Name: "provider", Per: "provider", Window: gateway.WindowDay, Requests: -1, Tokens: -1, CostNano: 1e9, Concurrent: -1},
+	}
+)
 
 // defaults are the names of the shipped rules that can be switched off.
 var defaults = []string{"admin", "cost-center", "residency", "suspended"}
@@ -56,10 +70,18 @@ func facts() *gateway.Facts {
 		User: "end-user", Session: "s1", Properties: map[string]string{"residency": "eu"},
 		Candidates: []gateway.Candidate{
 			{Provider: "openai", Model: "gpt-4o", Tags: map[string]string{"region": "us"}, Region: "us", InputPrice: 2_500_000_000, OutputPrice: 10_000_000_000,
-				Context: 128000, MaxOutput: 16000, State: "closed", ErrorsPermille: 7, LatencyMS: 900, FirstTokenMS: 300, InFlight: 2, Weight: 5},
+				Context: 128000, MaxOutput: 16000, State: "closed", ErrorsPermille: 7, LatencyMS: 900, FirstTokenMS: 300, InFlight: 2, Weight: 5, LeftPermille: 1000},
 			{Provider: "local", Model: "llama3.3", InputPrice: -1, OutputPrice: -1, State: "open"},
 		},
 		Guards: map[string]gateway.Verdict{"pii": {Action: gateway.ActionRedact, Code: "found", Findings: make([]gateway.Finding, 2), Labels: []string{"email"}, Scores: map[string]float64{"risk": 0.8765}}},
+		Limits: map[string]gateway.Left{
+			"key":    {Max: gateway.Amount{Requests: 60, Tokens: 1000, CostNano: -1, Concurrent: -1}, Left: gateway.Amount{Requests: 59, Tokens: 250, CostNano: -1, Concurrent: -1}},
+			"tenant": {Max: gateway.Amount{Requests: -1, Tokens: -1, CostNano: -1, Concurrent: 3}, Left: gateway.Amount{Requests: -1, Tokens: -1, CostNano: -1}},
+		},
+		Budgets: map[string]gateway.Left{"team": {
+			Max: gateway.Amount{Requests: -1, Tokens: -1, CostNano: 200e9, Concurrent: -1}, Used: gateway.Amount{Tokens: 7, CostNano: 190e9 + 1},
+			Left: gateway.Amount{Requests: -1, Tokens: -1, CostNano: 10e9 - 1, Concurrent: -1}, Resets: time.Date(2026, 11, 21, 13, 30, 1, 1, time.UTC),
+		}},
 	}
 }
 

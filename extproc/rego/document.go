@@ -59,6 +59,8 @@ var document = []fact{
 	{"properties", onRequest | onResponse, textsOf(func(f *gateway.Facts) map[string]string { return f.Properties })},
 	{"candidates", onRequest, candidatesOf{}},
 	{"guards", onRequest | onResponse, guardsOf{}},
+	{"limits", onRequest | onResponse, limitsLeft},
+	{"budgets", onRequest | onResponse, budgetsLeft},
 
 	{"response.status", onResponse, numberOf(func(f *gateway.Facts) int64 { return int64(f.Record.Status) })},
 	{"response.code", onResponse, textOf(func(f *gateway.Facts) string { return f.Record.Code })},
@@ -84,12 +86,12 @@ var document = []fact{
 	{"admin.path", onAdmin, textOf(func(f *gateway.Facts) string { return f.Admin.Path })},
 
 	{"time.unix_ms", onRequest | onResponse | onAdmin, numberOf(func(f *gateway.Facts) int64 { return f.Now.UnixMilli() })},
-	{"time.minute", onRequest | onResponse | onAdmin, numberOf(func(f *gateway.Facts) int64 { return int64(f.Now.UTC().Minute()) })},
-	{"time.hour", onRequest | onResponse | onAdmin, numberOf(func(f *gateway.Facts) int64 { return int64(f.Now.UTC().Hour()) })},
+	{"time.minute", onRequest | onResponse | onAdmin, numberOf(func(f *gateway.Facts) int64 { return int64(f.Now.Minute()) })},
+	{"time.hour", onRequest | onResponse | onAdmin, numberOf(func(f *gateway.Facts) int64 { return int64(f.Now.Hour()) })},
 	{"time.minute_of_day", onRequest | onResponse | onAdmin, numberOf(func(f *gateway.Facts) int64 {
-		return int64(f.Now.UTC().Hour()*60 + f.Now.UTC().Minute())
+		return int64(f.Now.Hour()*60 + f.Now.Minute())
 	})},
 	{"time.weekday", onRequest | onResponse | onAdmin, textOf(func(f *gateway.Facts) string {
-		return strings.ToLower(f.Now.UTC().Weekday().String())
+		return strings.ToLower(f.Now.Weekday().String())
 	})},
 }

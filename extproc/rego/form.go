@@ -246,9 +246,11 @@ func (v claimsOf) key(b []byte, f *gateway.Facts, path []string) []byte {
 
 // numericAt reports whether the members at a path below a fact are integers.
 func numericAt(v form, path []string) bool {
-	switch v.(type) {
+	switch v := v.(type) {
 	case numberOf:
 		return len(path) == 0
+	case leftOf:
+		return v.field(path) >= 0
 	case guardsOf:
 		return len(path) == 2 && path[1] == "findings" || len(path) == 3 && path[1] == "scores" && !slices.Contains(path, anyMember)
 	}

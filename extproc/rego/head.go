@@ -17,7 +17,8 @@ const (
 	maxName    = 64   // bytes, of a tag or label
 	maxTags    = 32   // or labels
 	maxChain   = 8
-	maxInteger = 1 << 53 // exact in every JSON reader
+	maxInteger = 1 << 53         // exact in every JSON reader
+	maxWindow  = 366 * 24 * 3600 // seconds
 )
 
 // A head reads the object of an effect strictly. The first error stays.

@@ -11,6 +11,8 @@ import (
 	"github.com/open-policy-agent/opa/v1/storage"
 	"github.com/open-policy-agent/opa/v1/storage/inmem"
 	"github.com/open-policy-agent/opa/v1/topdown/cache"
+
+	"github.com/attache-gateway/attache/extproc/gateway"
 )
 
 // maxCompiled bounds how many compiled regular expressions and globs a policy
@@ -40,6 +42,7 @@ func load(ctx context.Context, o Options) (*Policy, error) {
 	}
 	src := l.source
 	p := &Policy{closed: o.Default == Deny, revision: src.revision(&o, l.more), recent: o.Recent, log: o.Logger}
+	p.nothing = gateway.Facts{Temperature: -1, TopP: -1, Limits: unused(o.Limits), Budgets: unused(o.Budgets)}
 	if p.log == nil {
 		p.log = slog.New(slog.DiscardHandler)
 	}
@@ -163,7 +166,7 @@ func (l *loader) prepare(ctx context.Context, p *Policy, modules map[string]*ast
 		if err != nil {
 			return err
 		}
-		a.misplaced(e, &ps)
+		a.misplaced(e, &l.Options, &ps)
 		*to = e
 		if on != onRequest {
 			continue

@@ -68,14 +68,14 @@ func (p *Policy) Measure(ctx context.Context, inputs []Sight, least time.Duratio
 
 // MakeUp returns inputs of requests that nobody made, as rules are tried on when
 // they are loaded. They are the same each time.
-func (p *Policy) MakeUp(guards []string) []Sight {
+func (p *Policy) MakeUp(o *Options) []Sight {
 	if p.request == nil {
 		return []Sight{{ast.NewObject()}}
 	}
 	r := rand.New(rand.NewPCG(1, uint64(onRequest)))
 	all := make([]Sight, made)
 	for i := range all {
-		all[i] = Sight{p.request.input.term(imagine(r, i, guards)).Value.(ast.Object)}
+		all[i] = Sight{p.request.input.term(imagine(r, i, o)).Value.(ast.Object)}
 	}
 	return all
 }

@@ -25,6 +25,7 @@ var (
 	keyFirstToken  = ast.StringTerm("first_token_ms")
 	keyInFlight    = ast.StringTerm("in_flight")
 	keyWeight      = ast.StringTerm("weight")
+	keyLeft        = ast.StringTerm("left_permille")
 
 	keyAction   = ast.StringTerm("action")
 	keyCode     = ast.StringTerm("code")
@@ -55,6 +56,7 @@ func (candidatesOf) term(f *gateway.Facts) *ast.Term {
 			[2]*ast.Term{keyFirstToken, ast.InternedTerm(c.FirstTokenMS)},
 			[2]*ast.Term{keyInFlight, ast.InternedTerm(c.InFlight)},
 			[2]*ast.Term{keyWeight, ast.InternedTerm(c.Weight)},
+			[2]*ast.Term{keyLeft, ast.InternedTerm(c.LeftPermille)},
 		)
 	}
 	return ast.ArrayTerm(ts...)
@@ -106,9 +108,11 @@ func keyCandidate(b []byte, c *gateway.Candidate, field string) []byte {
 		return binary.AppendVarint(b, c.InFlight)
 	case "weight":
 		return binary.AppendVarint(b, c.Weight)
+	case "left_permille":
+		return binary.AppendVarint(b, c.LeftPermille)
 	}
 	b = keyTexts(keyText(keyText(keyText(keyText(b, c.Provider), c.Model), c.Region), c.State), c.Tags)
-	for _, n := range [...]int64{c.InputPrice, c.OutputPrice, c.Context, c.MaxOutput, c.ErrorsPermille, c.LatencyMS, c.FirstTokenMS, c.InFlight, c.Weight} {
+	for _, n := range [...]int64{c.InputPrice, c.OutputPrice, c.Context, c.MaxOutput, c.ErrorsPermille, c.LatencyMS, c.FirstTokenMS, c.InFlight, c.Weight, c.LeftPermille} {
 		b = binary.AppendVarint(b, n)
 	}
 	return b

@@ -28,7 +28,7 @@ func (a *analysis) paths() []string {
 
 // misplaced finds uses of what an entry point's input does not have: a rule
 // that waits for it would never hold, and its negation always.
-func (a *analysis) misplaced(e *entry, ps *problems) {
+func (a *analysis) misplaced(e *entry, o *Options, ps *problems) {
 	all := maps.Clone(a.there)
 	maps.Copy(all, a.uses)
 	for _, key := range slices.Sorted(maps.Keys(all)) {
@@ -39,8 +39,8 @@ func (a *analysis) misplaced(e *entry, ps *problems) {
 			n := min(len(names), len(known))
 			return f.on&e.on != 0 && slices.Equal(names[:n], known[:n])
 		})
-		if len(u.path) > 1 && u.path[0] == "guards" && u.path[1] != anyMember && !slices.Contains(e.guards, u.path[1]) {
-			ps.at(u.place, "input.guards.%s: there is no guard of this name in the configuration", u.path[1])
+		if why := o.unnamed(u.path); why != "" {
+			ps.at(u.place, "input.%s: %s", strings.Join(u.path, "."), why)
 		}
 		if !have && len(u.path) > 0 {
 			ps.at(u.place, "input.%s is not there in package %s", strings.Join(u.path, "."), e.name)

@@ -61,6 +61,10 @@ type Options struct {
 	// Guards are the names of the configured guards, of which rules may ask.
 	Guards []string
 
+	// Limits and Budgets are those of the configuration, of which rules see what
+	// is left.
+	Limits, Budgets []gateway.Limit
+
 	// Providers are the names of the configured providers, Tags the values that
 	// their tags have, by the tag's name, and Targets those of the configured
 	// models, as provider/model. Serves reports whether a name in a chain or a split
@@ -96,6 +100,7 @@ type Policy struct {
 	cache    *decisions // held about requests; nil: they are not fit for it
 	closed   bool       // Default is Deny
 	revision string
+	nothing  gateway.Facts // of a request that has nothing
 	warnings []string
 	recent   *Recent
 	log      *slog.Logger

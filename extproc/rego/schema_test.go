@@ -56,14 +56,19 @@ func TestInput(t *testing.T) {
 		"candidates": [
 			{
 				"provider": "openai", "model": "gpt-4o", "region": "us", "tags": {"region": "us"}, "input_price": 2500000000, "output_price": 10000000000,
-				"context": 128000, "max_output": 16000, "state": "closed", "errors_permille": 7, "latency_ms": 900, "first_token_ms": 300, "in_flight": 2, "weight": 5,
+				"context": 128000, "max_output": 16000, "state": "closed", "errors_permille": 7, "latency_ms": 900, "first_token_ms": 300, "in_flight": 2, "weight": 5, "left_permille": 1000,
 			},
 			{
 				"provider": "local", "model": "llama3.3", "region": "", "tags": {}, "input_price": -1, "output_price": -1,
-				"context": 0, "max_output": 0, "state": "open", "errors_permille": 0, "latency_ms": 0, "first_token_ms": 0, "in_flight": 0, "weight": 0,
+				"context": 0, "max_output": 0, "state": "open", "errors_permille": 0, "latency_ms": 0, "first_token_ms": 0, "in_flight": 0, "weight": 0, "left_permille": 0,
 			},
 		],
 		"guards": {"pii": {"action": "redact", "code": "found", "findings": 2, "labels": {"email": true}, "scores": {"risk": 877}}},
+		"limits": {
+			"key": {"requests_left": 59, "tokens_left": 250, "concurrent_left": -1, "left_permille": 250},
+			"tenant": {"requests_left": -1, "tokens_left": -1, "concurrent_left": 0, "left_permille": 0},
+		},
+		"budgets": {"team": {"limit_nano": 200000000000, "used_nano": 190000000001, "left_nano": 9999999999, "left_permille": 49, "state": "low", "resets_s": 2}},
 		"time": {"unix_ms": 1795267800000, "minute": 30, "hour": 13, "minute_of_day": 810, "weekday": "saturday"},
 	}`).Value
 	if got := whole(onRequest, facts()); got.Compare(want) != 0 {
@@ -85,6 +90,14 @@ func TestEffectsSchema(t *testing.T) {
 		for _, path := range []string{"top_logprobs", "seed", "logprobs", "stop", "user", "verbosity", "reasoning_effort", "metadata", "parallel_tool_calls", "messages"} {
 			heads = append(heads, fmt.Sprintf(`{"path": "/%s", "value": %s}`, path, v), fmt.Sprintf(`{"path": "/%s", "max": %s}`, path, v), fmt.Sprintf(`{"path": "/%s", "op": %s}`, path, v))
 		}
+	}
+	for _, v := range values {
+		for _, f := range []string{"window_s", "window", "requests", "tokens", "concurrent"} {
+			heads = append(heads, fmt.Sprintf(`{"per": "key", "%s": %s}`, f, v), fmt.Sprintf(`{"per": "org", "cost_nano": 1, "%s": %s}`, f, v))
+		}
+	}
+	for _, w := range []string{`"window": "day"`, `"window": "month"`, `"window": "year"`, `"window_s": 31622400`, `"window_s": 31622401`, `"window": "week", "window_s": 60`} {
+		heads = append(heads, fmt.Sprintf(`{"per": "team", "cost_nano": 5, "concurrent": 0, %s}`, w), fmt.Sprintf(`{"per": "team", "concurrent": 5, %s}`, w))
 	}
 	heads = append(heads, `{"path": "/n", "max": 1, "value": 1}`, `{"path": "/n", "op": "remove", "value": 1}`)
 	accepted := 0

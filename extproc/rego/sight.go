@@ -10,8 +10,6 @@ import (
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/util"
-
-	"github.com/attache-gateway/attache/extproc/gateway"
 )
 
 // A Sight is what rules see of a request: their input, as it was recorded or
@@ -80,13 +78,14 @@ func (p *Policy) Lacks(s Sight, erased []string) string {
 }
 
 // Complete adds to an input that somebody wrote what it does not say: the
-// fields as they are of a request that has nothing. A field that rules about
+// fields as they are of a request that has nothing, and of limits of which nothing is
+// used. A field that rules about
 // requests do not have is an error.
 func (p *Policy) Complete(s Sight) (Sight, error) {
 	if path := stranger(s.object, ""); path != "" {
 		return Sight{}, fmt.Errorf("rego: input: there is no field %s", path)
 	}
-	nothing := project(onRequest, all).term(&gateway.Facts{Temperature: -1, TopP: -1}).Value.(ast.Object)
+	nothing := project(onRequest, all).term(&p.nothing).Value.(ast.Object)
 	return Sight{overlay(nothing, s.object, "")}, nil
 }
 

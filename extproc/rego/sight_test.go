@@ -148,7 +148,7 @@ twice(x) := x + x`)
 // TestMeasure: every input is decided about, in the time that is given.
 func TestMeasure(t *testing.T) {
 	p := rules(t, Allow, `deny contains {} if input.request.bytes > 5`)
-	inputs := p.MakeUp(nil)
+	inputs := p.MakeUp(&Options{})
 	m, err := p.Measure(t.Context(), inputs, time.Nanosecond)
 	if err != nil || m.Decisions < len(inputs) || m.Mean <= 0 || m.Median > m.P99 || m.P99 > m.Longest || m.Allocs <= 0 || m.Bytes <= m.Allocs {
 		t.Errorf("%+v, %v", m, err)

@@ -28,7 +28,7 @@ func (l *loader) smoke(ctx context.Context, p *Policy) error {
 	for _, e := range p.entries() {
 		r := rand.New(rand.NewPCG(1, uint64(e.on)))
 		for i := range made {
-			err := e.try(ctx, p.closed, e.input.term(imagine(r, i, l.Guards)).Value, smokeTime)
+			err := e.try(ctx, p.closed, e.input.term(imagine(r, i, &l.Options)).Value, smokeTime)
 			if errors.As(err, new(contradictory)) {
 				p.warnings = append(p.warnings, fmt.Sprintf("%v, on a made-up request", err))
 				break
@@ -65,8 +65,8 @@ func (e *entry) try(ctx context.Context, closed bool, in ast.Value, limit time.D
 }
 
 // imagine makes up a request. The first has nothing, the second everything.
-func imagine(r *rand.Rand, i int, guards []string) *gateway.Facts {
-	f := &gateway.Facts{Record: &gateway.Record{}, Admin: &gateway.AdminCall{}, Temperature: -1, TopP: -1}
+func imagine(r *rand.Rand, i int, o *Options) *gateway.Facts {
+	f := &gateway.Facts{Record: &gateway.Record{}, Admin: &gateway.AdminCall{}, Temperature: -1, TopP: -1, Limits: unused(o.Limits), Budgets: unused(o.Budgets)}
 	if i == 0 {
 		return f
 	}
@@ -92,7 +92,7 @@ func imagine(r *rand.Rand, i int, guards []string) *gateway.Facts {
 		}
 		return m
 	}
-	f.Now = time.Unix(r.Int64N(4e9), 0)
+	f.Now = time.Unix(r.Int64N(4e9), 0).UTC()
 	f.Op = llm.Op(text(string(llm.OpChat), string(llm.OpEmbeddings), string(llm.OpForward)))
 	f.Dialect, f.Path = text(llm.OpenAI, llm.Anthropic, llm.Gemini), text("/v1/chat/completions", "/v1/messages")
 	f.Method = text("POST", "GET", "DELETE")
@@ -111,15 +111,32 @@ func imagine(r *rand.Rand, i int, guards []string) *gateway.Facts {
 		f.Candidates = append(f.Candidates, gateway.Candidate{
 			Provider: text("openai", "anthropic", "local"), Model: text("gpt-4o", "claude-sonnet-4-5", "llama3.3"), Tags: names(), Region: text("eu", "us"),
 			InputPrice: number() - 1, OutputPrice: number() - 1, Context: number(), MaxOutput: number(), State: text("closed", "open", "half_open"),
-			ErrorsPermille: min(number(), 1000), LatencyMS: number(), FirstTokenMS: number(), InFlight: number(), Weight: number(),
+			ErrorsPermille: min(number(), 1000), LatencyMS: number(), FirstTokenMS: number(), InFlight: number(), Weight: number(), LeftPermille: min(number(), 1000),
 		})
 	}
+	f.Limits, f.Budgets = someLeft(r, o.Limits, f.Now), someLeft(r, o.Budgets, f.Now)
 	f.Guards = map[string]gateway.Verdict{}
-	for _, name := range guards {
+	for _, name := range o.Guards {
 		f.Guards[name] = gateway.Verdict{Action: gateway.Action(text("allow", "redact", "block")), Labels: []string{"email", "ssn"}[:r.IntN(3)], Scores: map[string]float64{"injection": r.Float64()}}
 	}
 	f.Record.Status, f.Record.Usage.Output, f.Record.CostNano = 200+int(r.Int64N(400)), number(), number()
 	f.Record.Provider, f.Record.Finish, f.Record.Truncated = text("openai"), llm.FinishReason(text("stop", "length")), some()
 	*f.Admin = gateway.AdminCall{Method: text("GET", "POST", "DELETE"), Path: text("/api/keys", "/api/usage")}
 	return f
+}
+
+// someLeft makes up what is left of limits.
+func someLeft(r *rand.Rand, all []gateway.Limit, now time.Time) map[string]gateway.Left {
+	m := unused(all)
+	for name, l := range m {
+		for _, n := range [...]*int64{&l.Left.Requests, &l.Left.Tokens, &l.Left.CostNano, &l.Left.Concurrent} {
+			if *n > 0 {
+				*n = r.Int64N(*n + 1)
+			}
+		}
+		l.Used.CostNano = l.Max.CostNano - l.Left.CostNano
+		l.Resets = now.Add(time.Duration(r.Int64N(int64(31 * 24 * time.Hour))))
+		m[name] = l
+	}
+	return m
 }

@@ -36,9 +36,12 @@ func (g guardUse) add(f *fold, _ *rule) {
 type limitUse gateway.Limit
 
 type limitName struct {
-	per    string
-	window int64
+	per, window string
+	windowS     int64
 }
+
+// calendar are the windows that go by it.
+var calendar = []string{gateway.WindowDay, gateway.WindowWeek, gateway.WindowMonth}
 
 var perPattern = regexp.MustCompile(`^(key|team|org|user|model|provider|session|property\.[a-z0-9_-]{1,64})$`)
 
@@ -46,8 +49,12 @@ func readLimit(h *head) effect {
 	if h.count("per") == 0 || h.count("requests", "tokens", "cost_nano", "concurrent") == 0 {
 		h.fail("want per and at least one of requests, tokens, cost_nano and concurrent")
 	}
-	if windowed := h.count("requests", "tokens", "cost_nano") > 0; windowed != (h.count("window_s") == 1) {
-		h.fail("want window_s with requests, tokens or cost_nano, and only with them")
+	windows := 0
+	if h.count("requests", "tokens", "cost_nano") > 0 {
+		windows = 1
+	}
+	if h.count("window_s", "window") != windows {
+		h.fail("want either window_s or window with requests, tokens or cost_nano, and only with them")
 	}
 	l := limitUse{Requests: -1, Tokens: -1, CostNano: -1, Concurrent: -1}
 	per, ok := h.text("per")
@@ -55,7 +62,8 @@ func readLimit(h *head) effect {
 		h.fail("per: want key, team, org, user, model, provider, session or property.NAME, have %q", per)
 	}
 	l.Per = per
-	l.WindowS, _ = h.integer("window_s", 1, maxInteger)
+	l.Window, _ = h.oneOf("window", calendar)
+	l.WindowS, _ = h.integer("window_s", 1, maxWindow)
 	for name, to := range map[string]*int64{"requests": &l.Requests, "tokens": &l.Tokens, "cost_nano": &l.CostNano, "concurrent": &l.Concurrent} {
 		if n, ok := h.integer(name, 0, maxInteger); ok {
 			*to = n
@@ -68,7 +76,7 @@ func (l limitUse) add(f *fold, _ *rule) {
 	if f.limits == nil {
 		f.limits = make(map[limitName]gateway.Limit)
 	}
-	at := limitName{l.Per, l.WindowS}
+	at := limitName{l.Per, l.Window, l.WindowS}
 	sum, ok := f.limits[at]
 	if !ok {
 		f.limits[at] = gateway.Limit(l)
@@ -94,7 +102,7 @@ func limits(all map[limitName]gateway.Limit) (ls []gateway.Limit) {
 		return nil
 	}
 	for _, at := range slices.SortedFunc(maps.Keys(all), func(a, b limitName) int {
-		return cmp.Or(cmp.Compare(a.per, b.per), cmp.Compare(a.window, b.window))
+		return cmp.Or(cmp.Compare(a.per, b.per), cmp.Compare(a.window, b.window), cmp.Compare(a.windowS, b.windowS))
 	}) {
 		ls = append(ls, all[at])
 	}

@@ -2,7 +2,7 @@
 # those who work with it.
 #
 # Use it where hardware of your own is idle at night. It is a preference: if the
-# local model fails, the others answer. Hours are UTC.
+# local model fails, the others answer. Hours are those of the configured `timezone`.
 package attache.request
 
 import rego.v2

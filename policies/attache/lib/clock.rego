@@ -1,4 +1,4 @@
-# What time it is, in UTC.
+# What time it is, in the configuration's timezone.
 package attache.lib.clock
 
 import rego.v2
