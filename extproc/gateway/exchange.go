@@ -181,6 +181,7 @@ func (x *Exchange) Close(gone bool) {
 	}
 	x.req, x.plan = nil, nil
 	x.mu.Unlock()
+	x.heard()
 	x.review()
 	x.store()
 	r.redact()

@@ -54,8 +54,9 @@ type Facts struct {
 	Limits     map[string]Left    // of the configuration, by name, for the request's accounts; none per model or provider
 	Budgets    map[string]Left    // those of money
 
-	Record *Record    // of a request that has ended, else nil
-	Admin  *AdminCall // nil: none
+	Record *Record            // of a request that has ended, else nil
+	Output map[string]Verdict // of the guards that looked at its response
+	Admin  *AdminCall         // nil: none
 }
 
 // An AdminCall is a request to the admin API.
@@ -96,13 +97,14 @@ type Decision struct {
 	Split        *Split       `json:"split,omitempty"`  // nil: not said
 	Pick         string       `json:"pick,omitempty"`   // ordered, weighted, cheapest, fastest or least_busy, before the model's own; empty: not said
 
-	Modify  []Modification    `json:"modify,omitempty"`
-	Headers []HeaderChange    `json:"headers,omitempty"`
-	Guards  []string          `json:"guards,omitempty"` // to run besides those that always run
-	Limits  []Limit           `json:"limits,omitempty"` // those of the policy, besides the configuration's
-	Cache   *CacheUse         `json:"cache,omitempty"`  // nil: as configured
-	Log     LogUse            `json:"log,omitzero"`     // for the record
-	Labels  map[string]string `json:"labels,omitempty"` // for the record
+	Modify       []Modification    `json:"modify,omitempty"`
+	Headers      []HeaderChange    `json:"headers,omitempty"`
+	Guards       []string          `json:"guards,omitempty"`        // to run besides those that always run
+	OutputGuards []string          `json:"output_guards,omitempty"` // the same for the response
+	Limits       []Limit           `json:"limits,omitempty"`        // those of the policy, besides the configuration's
+	Cache        *CacheUse         `json:"cache,omitempty"`         // nil: as configured
+	Log          LogUse            `json:"log,omitzero"`            // for the record
+	Labels       map[string]string `json:"labels,omitempty"`        // for the record
 
 	Rules []string `json:"rules,omitempty"` // the rules that took part, for the record
 }

@@ -39,6 +39,8 @@ type Options struct {
 	Decisions  DecisionSink // nil: nobody wants to know
 	Explaining Explaining   // who may ask why
 
+	OutputGuards []OutputGuard // in order
+
 	Caching     Caching
 	Forward     Forwarding
 	PassUsage   bool  // leave the usage chunk in streams whose client did not ask for it
@@ -86,6 +88,8 @@ type Gateway struct {
 	decisions  DecisionSink
 	explaining Explaining
 
+	outputGuards []OutputGuard
+
 	caching     Caching
 	forward     Forwarding
 	passUsage   bool
@@ -111,7 +115,7 @@ func New(o Options) (*Gateway, error) {
 		providers: map[string]*Provider{},
 		models:    map[string]*model{},
 		defaults:  o.Defaults,
-		auth:      o.Auth, health: o.Health, breaker: o.Breaker, shares: newShareout(), guards: o.Guards, sinks: o.Sinks, decisions: o.Decisions, explaining: o.Explaining,
+		auth:      o.Auth, health: o.Health, breaker: o.Breaker, shares: newShareout(), guards: o.Guards, outputGuards: o.OutputGuards, sinks: o.Sinks, decisions: o.Decisions, explaining: o.Explaining,
 		caching: o.Caching, forward: o.Forward, passUsage: o.PassUsage, maxRequest: o.MaxRequest, maxResponse: o.MaxResponse, now: o.Now,
 		free: o.Free,
 	}

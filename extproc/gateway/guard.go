@@ -77,6 +77,9 @@ func (c *checks) verdicts() map[string]Verdict {
 // guard shows the request to each guard in turn that always looks or that the
 // policy asks for; later ones see what earlier ones redacted.
 func (x *Exchange) guard(ctx context.Context, r *llm.Request, t *target) *llm.Answer {
+	if err := x.unseen(r); err != nil {
+		return x.refuse(err)
+	}
 	for _, g := range x.gw.guards {
 		if g.Asked && !slices.Contains(x.decision.Guards, g.Name()) {
 			continue
@@ -211,11 +214,7 @@ func replace(text string, findings []Finding) (string, error) {
 			return "", fmt.Errorf("gateway: finding %d-%d in a segment of %d bytes", f.Start, f.End, len(text))
 		}
 		b.WriteString(text[from:f.Start])
-		if f.Replacement != "" {
-			b.WriteString(f.Replacement)
-		} else {
-			b.WriteString("[" + strings.ToUpper(f.Label) + "]")
-		}
+		b.WriteString(f.standIn())
 		from = f.End
 	}
 	b.WriteString(text[from:])

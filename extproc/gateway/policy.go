@@ -104,7 +104,7 @@ func (x *Exchange) review() {
 		return
 	}
 	r := &x.record
-	x.decided.Facts.Record = r
+	x.decided.Facts.Record, x.decided.Facts.Output = r, x.outputVerdicts()
 	v, err := x.policy.Review(context.Background(), x.decided.Facts)
 	if err != nil {
 		x.keeping = nil // it might have said so

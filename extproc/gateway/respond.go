@@ -58,6 +58,10 @@ type response struct {
 	ended bool // the client has the end
 	out   []byte
 
+	guards *guarding       // nil: none looks
+	twin   dialect.Encoder // writes what guards change, from the first change on; nil: enc does
+	shadow []byte          // of the twin, which nobody sees
+
 	status int // of a response that is an error; 0: it is none
 }
 
@@ -97,7 +101,8 @@ func (x *Exchange) Respond(n, status int, head []llm.Header, empty bool) (Respon
 	relay := st.Dialect == x.front.dialect && own && streamed == req.Stream && !req.Array
 	r.hide = !req.StreamUsage && req.Stream && !x.gw.passUsage
 	native := st.NativeUsage && req.Op == llm.OpChat && plain && !rewrapped && !(r.hide && asksUsage(req, st.target))
-	if relay && native && !empty && !page && x.keeping == nil {
+	guards := x.outputGuards(req.Op)
+	if relay && native && !empty && !page && len(guards) == 0 && x.keeping == nil {
 		r.mode = ModePass
 		x.succeeded()
 		return Response{Head: x.responseHead(r, false)}, nil
@@ -112,10 +117,12 @@ func (x *Exchange) Respond(n, status int, head []llm.Header, empty bool) (Respon
 		r.media = frames
 	}
 	if !streamed || empty {
+		x.guarded(r, guards)
 		return Response{Mode: ModeWhole}, nil
 	}
 	r.mode = ModeStream
-	return Response{Mode: ModeStream, Head: x.responseHead(r, r.enc != nil || !plain || r.hide || rewrapped)}, nil
+	x.guarded(r, guards)
+	return Response{Mode: ModeStream, Head: x.responseHead(r, r.enc != nil || !plain || r.hide || rewrapped || r.guards != nil)}, nil
 }
 
 // freed returns the request without what only an attempt needs: an open stream
@@ -193,6 +200,11 @@ func (x *Exchange) Chunk(p []byte, eos bool) Output {
 			return x.broken(werr)
 		}
 	}
+	if (err != nil || eos) && r.guards != nil {
+		if werr := r.guards.flush(); werr != nil {
+			return x.broken(werr)
+		}
+	}
 	if err != nil {
 		x.noteFailed(nil)
 		return x.broken(err)
@@ -204,8 +216,16 @@ func (x *Exchange) Chunk(p []byte, eos bool) Output {
 	return x.release(eos)
 }
 
-// write appends the client's form of a frame.
-func (r *response) write(f dialect.Frame) (err error) {
+// write takes a frame to the client, past the guards.
+func (r *response) write(f dialect.Frame) error {
+	if r.guards != nil {
+		return r.guards.take(f)
+	}
+	return r.emit(f)
+}
+
+// emit appends the client's form of a frame.
+func (r *response) emit(f dialect.Frame) (err error) {
 	if r.enc == nil {
 		if !r.hide || !onlyUsage(f.Events) {
 			r.out = append(r.out, f.Raw...)
@@ -241,6 +261,7 @@ func (x *Exchange) release(eos bool) Output {
 		if e := r.meter.failed; e != nil {
 			return x.errorOutput(e)
 		}
+		x.heard()
 		out.Head = x.responseHead(r, true)
 	}
 	return out
@@ -284,6 +305,9 @@ func (x *Exchange) stop(e *llm.Error) Output {
 	}
 	r.ended = true
 	enc := r.enc
+	if enc == nil {
+		enc = r.twin
+	}
 	if enc == nil {
 		enc = x.wire.NewEncoder(r.req)
 		if strings.HasPrefix(enc.MediaType(), serverSent) { // the provider's bytes may have ended inside an event

@@ -1,15 +1,32 @@
 package gateway
 
-import "github.com/attache-gateway/attache/extproc/llm"
+import (
+	"strings"
 
-// Text is what a guard sees of a request: canonical text, the same for every
-// dialect.
+	"github.com/attache-gateway/attache/extproc/llm"
+)
+
+// Text is what a guard sees of a request or a response: canonical text, the same
+// for every dialect.
 type Text struct {
+	Phase     Phase
+	More      bool // text follows: of a stream, whose text is seen in pieces
+	Seen      bool // of a stream: the first bytes were seen before
 	RequestID string
 	Model     string
 	Tenant    string // a hash that is the same for the same team
 	Segments  []Segment
 }
+
+// A Phase says what a guard looks at.
+type Phase uint8
+
+// The phases.
+const (
+	PhaseRequest  Phase = iota
+	PhaseResponse       // whole
+	PhaseStream         // one text of it, as far as it has come
+)
 
 // A SegmentKind says what a segment's text is.
 type SegmentKind uint8
@@ -51,6 +68,9 @@ type Verdict struct {
 	Findings []Finding
 	Labels   []string
 	Scores   map[string]float64
+
+	Holds bool // of a stream: Hold is said
+	Hold  int  // bytes at the end of the text that may be the beginning of a match
 }
 
 // A Finding is a range of a segment: bytes of UTF-8, on rune borders. The
@@ -61,3 +81,16 @@ type Finding struct {
 	Label       string
 	Replacement string // empty: "[LABEL]"
 }
+
+// standIn is what stands in the text instead of the finding.
+func (f *Finding) standIn() string {
+	if f.Replacement != "" {
+		return f.Replacement
+	}
+	return "[" + strings.ToUpper(f.Label) + "]"
+}
+
+// strictness orders actions.
+var strictness = map[Action]int{"": 0, ActionAllow: 1, ActionRedact: 2, ActionFailed: 3, ActionBlock: 4}
+
+func stricter(a, b Action) bool { return strictness[a] > strictness[b] }
