@@ -86,7 +86,7 @@ func (s *KeyServer) ask(now time.Time) <-chan struct{} {
 	defer s.mu.Unlock()
 	switch {
 	case s.due != nil:
-	case now.Sub(s.outside) < askAgain:
+	case s.asked == nil, now.Sub(s.outside) < askAgain:
 		return nil
 	default:
 		s.due, s.outside = make(chan struct{}), now

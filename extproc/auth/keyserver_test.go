@@ -239,7 +239,7 @@ func TestAwait(t *testing.T) {
 		var none *KeyServers
 		s, release := none.Use(jwksURL, time.Hour)
 		release()
-		if s.current() != nil {
+		if s.current() != nil || s.newer(nil) != nil {
 			t.Error("keys from nowhere")
 		}
 	})

@@ -36,6 +36,9 @@ func (p *Program) check(ctx context.Context, args []string) error {
 	if err := p.look(ctx, c); err != nil {
 		return err
 	}
+	if err := p.lookAtIssuers(&c.Auth); err != nil {
+		return err
+	}
 	fmt.Fprintf(p.Stdout, "%s is good: %d providers, %d models, %d guards, policy %s\n",
 		*file, len(c.Providers), len(c.Models), len(c.Guards), cmp.Or(g.Revision(), "none"))
 	return nil

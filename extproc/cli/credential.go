@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/attache-gateway/attache/extproc/auth"
 	"github.com/attache-gateway/attache/extproc/config"
 	"github.com/attache-gateway/attache/extproc/credential"
 	"github.com/attache-gateway/attache/extproc/gateway"
@@ -15,11 +16,12 @@ import (
 const firstTime = 3 * time.Second
 
 // begin fetches what has to be fetched for the first time.
-func begin(ctx context.Context, creds *credential.Set) {
+func begin(ctx context.Context, creds *credential.Set, issuers *auth.KeyServers) {
 	ctx, cancel := context.WithTimeout(ctx, firstTime)
 	defer cancel()
 	creds.Start()
 	creds.Await(ctx)
+	issuers.Await(ctx)
 }
 
 // credentialOf returns how a provider learns who calls, nil if it does not ask.

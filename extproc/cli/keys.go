@@ -32,7 +32,7 @@ func (p *Program) keyFile(file string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if c.Auth.Mode != config.AuthKeys {
+	if !c.Auth.Has(config.AuthKeys) {
 		return "", errors.New("this configuration asks for no keys: auth.mode is not keys")
 	}
 	return c.Auth.File, nil

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/attache-gateway/attache/extproc/auth"
 	"github.com/attache-gateway/attache/extproc/credential"
 	"github.com/attache-gateway/attache/extproc/gateway"
 	"github.com/attache-gateway/attache/extproc/llm"
@@ -170,7 +171,7 @@ func (p *Program) whyRequest(ctx context.Context, b *ruleBook, name string, text
 		return nil, err
 	}
 	log := slog.New(slog.DiscardHandler)
-	g, err := snapshot(ctx, &c, log, credential.NewSet(log), gateway.Rules{Policy: policy}, lasting{})
+	g, err := snapshot(ctx, &c, log, credential.NewSet(log), gateway.Rules{Policy: policy}, lasting{issuers: auth.NewKeyServers(log)})
 	if err != nil {
 		return nil, err
 	}

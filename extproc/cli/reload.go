@@ -62,8 +62,13 @@ func sameBundle(a, b *config.Bundle) bool { return *a == *b }
 
 func watched(c *config.Config, file string) []string {
 	paths := []string{file}
-	if c.Auth.Mode == config.AuthKeys {
+	if c.Auth.Has(config.AuthKeys) {
 		paths = append(paths, c.Auth.File)
+	}
+	for _, i := range c.Auth.Issuers {
+		if i.JWKSFile != "" {
+			paths = append(paths, i.JWKSFile)
+		}
 	}
 	paths = append(paths, c.Policy.Paths()...)
 	paths = append(paths, c.Policy.Shadow.Paths()...)
@@ -120,7 +125,7 @@ func (s *service) rebuild(ctx context.Context, p *Program, file string) (*config
 	creds := credential.NewSet(s.log)
 	g, err := snapshot(ctx, c, s.log, creds, rules.Rules, s.lasting())
 	if err == nil {
-		begin(ctx, creds)
+		begin(ctx, creds, s.issuers)
 		s.creds.Store(creds)
 	}
 	return c, envoy, g, rules, err

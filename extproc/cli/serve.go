@@ -15,6 +15,7 @@ import (
 
 	"google.golang.org/grpc"
 
+	"github.com/attache-gateway/attache/extproc/auth"
 	"github.com/attache-gateway/attache/extproc/config"
 	"github.com/attache-gateway/attache/extproc/credential"
 	"github.com/attache-gateway/attache/extproc/gateway"
@@ -52,6 +53,7 @@ type service struct {
 	policies   policyHistory
 	changing   sync.Mutex // what is in force
 	health     *gateway.Health
+	issuers    *auth.KeyServers
 	answers    answerCache
 	ledger     *ledger.Ledger
 	decisions  decisionLog
@@ -71,6 +73,7 @@ type service struct {
 // it, the policy, a plugin or the keys change.
 func (p *Program) start(ctx context.Context, c *config.Config, file string) (_ *service, err error) {
 	s := &service{log: p.logger(c), health: gateway.NewHealth(), metrics: telemetry.NewMetrics(), measured: c.Telemetry.Prometheus}
+	s.issuers = auth.NewKeyServers(s.log)
 	defer func() {
 		if err != nil {
 			s.stop()
@@ -108,13 +111,13 @@ func (p *Program) start(ctx context.Context, c *config.Config, file string) (_ *
 	if file != "" {
 		s.watch(ctx, p, c, file)
 	}
-	begin(ctx, creds) // other providers are served meanwhile
+	begin(ctx, creds, s.issuers) // other providers are served meanwhile
 	return s, nil
 }
 
 // lasting is what outlives the snapshots of this gateway.
 func (s *service) lasting() lasting {
-	return lasting{health: s.health, answers: &s.answers, decisions: &s.decisions, sinks: s.sinks()}
+	return lasting{health: s.health, issuers: s.issuers, answers: &s.answers, decisions: &s.decisions, sinks: s.sinks()}
 }
 
 // listen serves ext_proc. A socket that a dead gateway left behind is removed,

@@ -30,6 +30,7 @@ const freeTime = 10 * time.Second
 // nothing logged.
 type lasting struct {
 	health    *gateway.Health
+	issuers   *auth.KeyServers
 	answers   *answerCache
 	decisions *decisionLog
 	sinks     []gateway.Sink
@@ -39,20 +40,21 @@ type lasting struct {
 // the set of credentials that it fills, is closed if it fails, and by the
 // gateway when its last exchange has ended.
 func snapshot(ctx context.Context, c *config.Config, log *slog.Logger, creds *credential.Set, rules gateway.Rules, l lasting) (*gateway.Gateway, error) {
-	keys, err := authenticator(c, log)
+	callers, freeCallers, err := authenticator(&c.Auth, l.issuers, log)
 	if err != nil {
 		return nil, err
 	}
 	guards, freeGuards, err := loadGuards(ctx, c, log)
 	if err != nil {
+		freeCallers()
 		return nil, err
 	}
-	free := func() { creds.Close(); freeGuards() }
+	free := func() { creds.Close(); freeCallers(); freeGuards() }
 	o := gateway.Options{
 		Dialects:    []dialect.Dialect{openai.New(), anthropic.New(), responses.New(), gemini.New(), bedrock.New()},
 		Upstream:    []dialect.ProviderSide{cohere.New()},
 		Defaults:    settings(c.Attempts),
-		Auth:        keys,
+		Auth:        callers,
 		Policy:      rules.Policy,
 		Canary:      rules.Canary,
 		Shadow:      rules.Shadow,
@@ -136,23 +138,6 @@ func priceOf(p *config.Provider, model string) (provider.Price, bool) {
 		return provider.Price{}, false
 	}
 	return provider.PriceOf(p.Kind, model)
-}
-
-func authenticator(c *config.Config, log *slog.Logger) (gateway.Authenticator, error) {
-	if c.Auth.Mode == config.AuthNone {
-		return auth.None{}, nil
-	}
-	ring, err := auth.Load(c.Auth.File)
-	if err != nil {
-		return nil, err
-	}
-	if w := ring.Warning(); w != "" {
-		log.Warn(w)
-	}
-	if ring.Len() == 0 {
-		log.Warn("there are no keys yet, so every request is refused; make one with attache keys new")
-	}
-	return ring, nil
 }
 
 func loadGuards(ctx context.Context, c *config.Config, log *slog.Logger) (guards []gateway.InputGuard, free func(), err error) {

@@ -59,9 +59,7 @@ func (r *reader) check(c *Config) {
 	r.checkPolicy(&c.Policy)
 	r.checkExplain(c)
 	r.checkGuards(c.Guards)
-	if !r.wrong("") {
-		r.missing("auth.mode", "must be written: %s asks for a key (see attache keys), %s lets everybody in", AuthKeys, AuthNone)
-	}
+	r.checkAuth(&c.Auth)
 }
 
 // checkAddresses finds two servers at one address.

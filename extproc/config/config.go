@@ -155,18 +155,6 @@ type Forward struct {
 	Unguarded string // Allow or Deny: bodies that guards cannot read
 }
 
-// Auth says who may call.
-type Auth struct {
-	Mode string // AuthNone or AuthKeys
-	File string // of the keys
-}
-
-// The modes of Auth.
-const (
-	AuthNone = "none" // everybody
-	AuthKeys = "keys" // who has a key of the gateway
-)
-
 // Policy says where the rules are. A policy that fails denies.
 type Policy struct {
 	Source
@@ -300,6 +288,9 @@ func (c *Config) locate(dir string) error {
 	}
 	for i := range c.Guards {
 		paths = append(paths, &c.Guards[i].WASM)
+	}
+	for i := range c.Auth.Issuers {
+		paths = append(paths, &c.Auth.Issuers[i].JWKSFile)
 	}
 	for i := range c.Providers {
 		p := &c.Providers[i].Credential

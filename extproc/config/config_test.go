@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/attache-gateway/attache/extproc/auth"
 	"github.com/attache-gateway/attache/extproc/gateway"
 	"github.com/attache-gateway/attache/extproc/llm"
 	"github.com/attache-gateway/attache/extproc/provider"
@@ -28,7 +29,7 @@ const canary = "secret-canary"
 func environment(name string) (string, bool) {
 	v, ok := map[string]string{
 		"OPENAI_API_KEY": canary, "ANTHROPIC_API_KEY": canary, "AZURE_OPENAI_API_KEY": canary, "VERTEX_TOKEN": canary, "HOST": "127.0.0.1", "PORT": "8081",
-		"SPACED": canary + "\n", "EMPTY": "",
+		"SPACED": canary + "\n", "EMPTY": "", "JWT_SECRET": strings.Repeat(canary, 3),
 	}[name]
 	return v, ok
 }
@@ -83,7 +84,17 @@ func TestGood(t *testing.T) {
 			OpenFor: time.Second, MaxOpen: time.Minute, HalfLife: time.Minute},
 		UsageChunk: PassUsage,
 		Forward:    Forward{Provider: "local", Unguarded: Allow},
-		Auth:       Auth{AuthKeys, "/etc/keys.json"},
+		Auth: Auth{[]string{AuthKeys, AuthJWT}, "/etc/keys.json", []Issuer{
+			{Name: "login", URL: "https://login.example.com/", Audience: []string{"attache", "llm:127.0.0.1"}, JWKS: "https://login.example.com/keys?p=policy",
+				Refresh: 5 * time.Minute, Leeway: time.Minute, Algorithms: []string{"ES256", "EdDSA"},
+				Claims: auth.Claims{Key: "azp", User: "email", Team: "https://example.com/team", Roles: "realm_access.roles", Models: "/allowed/models",
+					Labels: map[string]string{"plan": "app.plan"}},
+				Required: map[string][]string{"scope": {"llm", "admin"}, "email_verified": {"true"}}},
+			{Name: "robots", URL: "robots", JWKSFile: filepath.Join(dir, "robots.json"), Refresh: 15 * time.Minute, Leeway: 30 * time.Second,
+				Algorithms: auth.Asymmetric, Claims: auth.DefaultClaims(), Required: map[string][]string{"client_id": {"x"}}},
+			{Name: "old", URL: "old", Audience: []string{"attache"}, Secret: gateway.NewSecret(strings.Repeat(canary, 3)), Refresh: 15 * time.Minute,
+				Leeway: 30 * time.Second, Algorithms: []string{"HS256"}, Claims: auth.DefaultClaims()},
+		}},
 		Policy: Policy{Source: Source{Dir: filepath.Join(dir, "../policies")}, Deadline: 2 * time.Millisecond, Default: Deny,
 			Off: []string{"residency"}, Teams: map[string][]string{"search": {"deny", "label"}}, Builtins: []string{"time.now_ns"}, Coverage: 80,
 			Explain: gateway.Explaining{Roles: []string{"admin"}, Keys: []string{"key-x"}}},
@@ -192,7 +203,7 @@ func TestSmallest(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := Default()
-	want.Auth.Mode = AuthKeys
+	want.Auth.Modes = []string{AuthKeys}
 	want.Forward.Provider = "openai" // OpenAI's own, although nobody said so
 	want.Providers = c.Providers
 	if err := want.locate("/etc/attache"); err != nil {
@@ -290,7 +301,7 @@ func TestAnnotatedFile(t *testing.T) {
 	}
 	got := *c
 	got.Providers, got.Models, got.Guards, got.Limits, got.Budgets = nil, nil, nil, nil, nil
-	want.Auth.Mode, want.Policy.Dir = got.Auth.Mode, got.Policy.Dir // they have no default
+	want.Auth.Modes, want.Policy.Dir = got.Auth.Modes, got.Policy.Dir // they have no default
 	log := &want.Telemetry.Decisions
 	log.File, log.OTLP, log.Sample, log.Mask = got.Telemetry.Decisions.File, got.Telemetry.Decisions.OTLP, 100, got.Telemetry.Decisions.Mask
 	want.Forward.Provider = "openai"
@@ -315,7 +326,7 @@ envoy: {zz: 1}
 providers: {a: {zz: 1, prices: {m: {zz: 1}}}}
 models: {a: {zz: 1}}
 attempts: {zz: 1}
-auth: {zz: 1}
+auth: {zz: 1, issuers: {a: {zz: 1, claims: {zz: 1}}}}
 policy: {zz: 1}
 telemetry: {decisions: {zz: 1}}
 guards: [{zz: 1}]
@@ -335,7 +346,7 @@ log: {zz: 1}
 			found[section] = strings.Split(names, ", ")
 		}
 	}
-	if len(found) != 14 {
+	if len(found) != 16 {
 		t.Fatalf("%d sections: %q", len(found), found)
 	}
 	return found
@@ -360,7 +371,7 @@ func FuzzParse(f *testing.F) {
 			}
 			return
 		}
-		if len(c.Providers) == 0 || c.Auth.Mode == "" {
+		if len(c.Providers) == 0 || len(c.Auth.Modes) == 0 {
 			t.Errorf("accepted, but not complete: %+v", c)
 		}
 		for _, p := range c.Providers {

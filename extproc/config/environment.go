@@ -13,7 +13,7 @@ import (
 // also returns the names of the variables that it found.
 func FromEnvironment(env func(string) (string, bool)) (*Config, []string, error) {
 	c := Default()
-	c.Auth.Mode = AuthNone
+	c.Auth.Modes = []string{AuthNone}
 	var found []string
 	var problems []error
 	for _, kind := range provider.Kinds() {

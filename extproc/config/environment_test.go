@@ -79,7 +79,7 @@ func TestFromEnvironment(t *testing.T) {
 			if !slices.Equal(providers, c.providers) {
 				t.Errorf("providers %q, want %q", providers, c.providers)
 			}
-			if got.Auth.Mode != AuthNone || got.Envoy.Address != "127.0.0.1" {
+			if !got.Auth.Has(AuthNone) || got.Envoy.Address != "127.0.0.1" {
 				t.Errorf("%+v %+v: want it open, on loopback", got.Auth, got.Envoy)
 			}
 			if !filepath.IsAbs(got.Ledger.SQLite) {

@@ -188,8 +188,8 @@ func (r *reader) explain(e *gateway.Explaining, v value) {
 // roles.
 func (r *reader) checkExplain(c *Config) {
 	e := &c.Policy.Explain
-	if c.Auth.Mode == AuthNone && !e.All && len(e.Roles)+len(e.Keys) > 0 {
-		r.problem("policy.explain", "names callers, which needs auth.mode keys; without keys it can only be all")
+	if c.Auth.Has(AuthNone) && !e.All && len(e.Roles)+len(e.Keys) > 0 {
+		r.problem("policy.explain", "names callers, which needs auth.mode keys or jwt; without them it can only be all")
 	}
 }
 

@@ -246,19 +246,6 @@ func (r *reader) health(b *gateway.Breaker, v value) {
 	})
 }
 
-func (r *reader) auth(a *Auth, v value) {
-	r.object(v, map[string]field{
-		"mode": func(v value) {
-			if v.node.Value == "jwt" {
-				r.problem(v.path, "jwt is "+unsupported)
-				return
-			}
-			r.choice(&a.Mode, AuthNone, AuthKeys)(v)
-		},
-		"file": r.string(&a.File),
-	})
-}
-
 func (r *reader) policy(p *Policy, v value) {
 	var onError string
 	fields := r.source(&p.Source)
