@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -73,61 +74,78 @@ func TestBrokenUploads(t *testing.T) {
 		}
 	})
 
-	uploads := 0
-	cases, err := filepath.Glob("rego/testdata/load/*.txtar")
-	if err != nil {
-		t.Fatal(err)
-	}
-next:
-	for _, file := range cases {
-		for _, name := range needsOptions {
-			if filepath.Base(file) == name+".txtar" {
-				continue next
-			}
-		}
-		archive, err := txtar.ParseFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		files, want := map[string][]byte{}, ""
-		for _, f := range archive.Files {
-			switch f.Name {
-			case "want":
-				want, _, _ = strings.Cut(string(f.Data), "\n")
-			case "options":
-			default:
-				files[f.Name] = f.Data
-			}
-		}
-		uploads++
+	uploads := map[string]bool{}
+	refused := func(name string, files map[string][]byte, want string) {
+		t.Helper()
+		uploads[name] = true
 		before := len(w.log.String())
 		u.put(t, files)
 		w.reload(t)
 		quoted := strconv.Quote(want)
-		eventually(t, "a refusal of "+file, func() bool {
+		eventually(t, "a refusal of "+name, func() bool {
 			log := w.log.String()[before:]
 			i := strings.Index(log, "reload failed")
 			if i < 0 {
 				return false
 			}
 			if !strings.Contains(log[i:], quoted[1:len(quoted)-1]) {
-				t.Fatalf("%s: want %s in\n%s", file, want, log[i:])
+				t.Fatalf("%s: want %s in\n%s", name, want, log[i:])
 			}
 			return true
 		})
 	}
+	cases, err := filepath.Glob("rego/testdata/load/*.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range cases {
+		name := strings.TrimSuffix(filepath.Base(file), ".txtar")
+		if slices.Contains(needsOptions, name) {
+			continue
+		}
+		files, want := refusedCase(t, file)
+		refused(name, files, want)
+	}
+	refused("oversized", map[string][]byte{"a.rego": make([]byte, 33<<20)}, "more than 33554432 bytes of rules and data")
 	close(stop)
 	traffic.Wait()
-	if uploads < 25 || sent < uploads {
-		t.Errorf("%d uploads, %d requests", uploads, sent)
+	if len(uploads) < 25 || sent < len(uploads) {
+		t.Errorf("%d uploads, %d requests", len(uploads), sent)
+	}
+	for _, kind := range []string{ // signatures and roots are of bundles: TestRegistry
+		"syntax", "types", "misspelt", "unknown-input", "conflict", "contradiction", "recursion", "failing-test", "builtins", "oversized", "slow",
+	} {
+		if !uploads[kind] {
+			t.Errorf("nobody uploaded %s", kind)
+		}
 	}
 
 	u.put(t, marked("second")) // nobody asks for a reload
 	eventually(t, "the new rules", func() bool { return w.do(t, smart).header.Get("X-Rules") == "second" })
 }
 
+// refusedCase reads a case of refused rules, with the first line of the error.
+func refusedCase(t *testing.T, file string) (files map[string][]byte, want string) {
+	t.Helper()
+	archive, err := txtar.ParseFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	files = map[string][]byte{}
+	for _, f := range archive.Files {
+		switch f.Name {
+		case "want":
+			want, _, _ = strings.Cut(string(f.Data), "\n")
+		case "options":
+		default:
+			files[f.Name] = f.Data
+		}
+	}
+	return files, want
+}
+
 // TestSlowRule: a rule that takes for ever is cut off, refuses the request, and
-// is named in the log.
+// is named in the log and in the metrics.
 func TestSlowRule(t *testing.T) {
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "a.rego"), []byte(`package attache.request
@@ -149,6 +167,7 @@ deny contains {} if {
 	eventually(t, "the rule's name in the log", func() bool {
 		return bytes.Contains([]byte(w.log.String()), []byte("a.rego:7 (for-ever)"))
 	})
+	w.awaitMetrics(t, map[string]string{`attache_policy_errors_total{kind="deadline",rule="a.rego:7"}`: "1"})
 	if got := (ask{dialect: "openai", model: "smart"}); got.outcome(w.do(t, got)) != "good" {
 		t.Error("others are held up as well")
 	}

@@ -196,16 +196,22 @@ func TestDenialWithoutMessage(t *testing.T) {
 // TestFactsThatAreRead: what the policy does not read is not gathered, and no
 // key or cookie is.
 func TestFactsThatAreRead(t *testing.T) {
-	for _, reads := range [][]string{nil, {"request.headers", "request.tokens", "candidates"}} {
+	for _, reads := range []string{"", "request.headers", "request.tokens", "request.tools", "candidates", "guards.pii"} {
 		var got *Facts
+		var calls []string
 		h := newGateway(t, func(o *Options) {
-			o.Policy = script{reads: reads, decide: func(f *Facts) (Decision, error) { got = f; return Decision{}, nil }}
+			o.Policy = script{reads: []string{reads}, decide: func(f *Facts) (Decision, error) { got = f; return Decision{}, nil }}
+			o.Guards = []InputGuard{{Guard: named{"pii", &calls, says(Verdict{Action: ActionAllow})}, Asked: true}}
 		})
-		decide(t, h, chatPath, chat("a/m", `,"temperature":0.7,"response_format":{"type":"json_object"}`),
+		decide(t, h, chatPath, chat("a/m", `,"temperature":0.7,"response_format":{"type":"json_object"},"tools":[{"type":"function","function":{"name":"mail"}}]`),
 			"authorization", "Bearer k", "cookie", "c", "x-tenant", "t1", "x-forwarded-for", "9.9.9.9, 192.0.2.7")
-		read := len(reads) > 0
-		if (len(got.Headers) > 0) != read || (got.InputTokens > 0) != read || (len(got.Candidates) > 0) != read {
-			t.Errorf("reads %v: %d headers, %d tokens, %d candidates", reads, len(got.Headers), got.InputTokens, len(got.Candidates))
+		for fact, n := range map[string]int{
+			"request.headers": len(got.Headers), "request.tokens": int(got.InputTokens), "request.tools": len(got.Tools),
+			"candidates": len(got.Candidates), "guards.pii": len(got.Guards) + len(calls),
+		} {
+			if (n > 0) != (fact == reads) {
+				t.Errorf("reads %q: there are %d of %s", reads, n, fact)
+			}
 		}
 		for _, hd := range got.Headers {
 			if hd.Name == "authorization" || hd.Name == "cookie" {

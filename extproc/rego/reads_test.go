@@ -1,6 +1,10 @@
 package rego
 
-import "testing"
+import (
+	"testing"
+	"testing/fstest"
+	"time"
+)
 
 func TestReads(t *testing.T) {
 	for _, c := range []struct {
@@ -33,5 +37,20 @@ func TestReads(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestDefaultsReadLittle: the shipped rules make the gateway gather nothing that
+// costs time.
+func TestDefaultsReadLittle(t *testing.T) {
+	dir := fstest.MapFS{"a.rego": {Data: []byte("package attache.request\n\nimport rego.v2\n\nlabel contains {\"stream\": \"yes\"} if input.request.stream\n")}}
+	p, err := Load(t.Context(), Options{FS: dir, Default: Allow, Deadline: time.Second, Guards: []string{"pii"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, fact := range []string{"request.tokens", "request.headers", "request.tools", "candidates", "guards", "guards.pii"} {
+		if p.Reads(fact) {
+			t.Errorf("%s is read; paths %q", fact, p.request.paths)
+		}
 	}
 }
