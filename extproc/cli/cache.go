@@ -6,6 +6,7 @@ import (
 	"github.com/attache-gateway/attache/extproc/config"
 	"github.com/attache-gateway/attache/extproc/gateway"
 	"github.com/attache-gateway/attache/extproc/inmem"
+	"github.com/attache-gateway/attache/extproc/telemetry"
 )
 
 // An answerCache holds the cache of responses, which outlives configurations as
@@ -35,12 +36,12 @@ func (a *answerCache) caching(c *config.Cache) gateway.Caching {
 }
 
 // state is how full the cache is; nil: there is none.
-func (a *answerCache) state() *inmem.CacheState {
+func (a *answerCache) state() *telemetry.Answers {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.inmem == nil {
 		return nil
 	}
-	v := a.inmem.State()
+	v := telemetry.Answers(a.inmem.State())
 	return &v
 }

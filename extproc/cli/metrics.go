@@ -30,6 +30,7 @@ func (s *service) state() telemetry.State {
 		Streams:     s.stream.Open(),
 		Targets:     s.health.States(time.Now()),
 		RecordsLost: s.ledger.Lost(),
+		Answers:     s.answers.state(),
 	}
 	if s.decisions.Decisions != nil {
 		v.DecisionsLost, v.DecisionsUnsent = s.decisions.Lost()

@@ -35,9 +35,9 @@ func (p *Program) usage(ctx context.Context, args []string) error {
 		return json.NewEncoder(p.Stdout).Encode(sums)
 	}
 	w := tabwriter.NewWriter(p.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(w, "KEY\tTEAM\tMODEL\tREQUESTS\tERRORS\tINPUT\tOUTPUT\tUSD\t")
+	fmt.Fprintln(w, "KEY\tTEAM\tMODEL\tREQUESTS\tERRORS\tHITS\tINPUT\tOUTPUT\tUSD\t")
 	for _, s := range sums {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%d\t%d\t%d\t%s\t\n", orDash(s.Key), orDash(s.Team), orDash(s.Model), s.Requests, s.Errors, s.Input, s.Output, cost(s))
+		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%d\t%d\t%d\t%d\t%s\t\n", orDash(s.Key), orDash(s.Team), orDash(s.Model), s.Requests, s.Errors, s.Hits, s.Input, s.Output, cost(s))
 	}
 	return w.Flush()
 }

@@ -35,12 +35,12 @@ func NewCache(size int64) *Cache {
 
 // A cacheShard holds the keys that begin alike.
 type cacheShard struct {
-	mu    sync.Mutex
-	used  int64 // bytes
-	most  int64
-	gone  int64
-	order list.List // of *kept, the one that was asked for last in front
-	found map[gateway.CacheKey]*list.Element
+	mu      sync.Mutex
+	used    int64 // bytes
+	most    int64
+	evicted int64     // entries
+	order   list.List // of *kept, the one that was asked for last in front
+	found   map[gateway.CacheKey]*list.Element
 }
 
 // A kept is an entry in its place.
@@ -84,7 +84,7 @@ func (c *Cache) Put(_ context.Context, k gateway.CacheKey, e *gateway.CacheEntry
 	}
 	for s.used+put.size > s.most {
 		s.remove(s.order.Back())
-		s.gone++
+		s.evicted++
 	}
 	s.found[k] = s.order.PushFront(put)
 	s.used += put.size
@@ -100,7 +100,7 @@ func (s *cacheShard) remove(at *list.Element) {
 // A CacheState is how full a Cache is.
 type CacheState struct {
 	Entries, Bytes int64
-	Gone           int64 // entries that had to make room
+	Evicted        int64 // entries that had to make room
 }
 
 // State returns how full the cache is.
@@ -110,7 +110,7 @@ func (c *Cache) State() (v CacheState) {
 		s.mu.Lock()
 		v.Entries += int64(len(s.found))
 		v.Bytes += s.used
-		v.Gone += s.gone
+		v.Evicted += s.evicted
 		s.mu.Unlock()
 	}
 	return v

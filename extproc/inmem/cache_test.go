@@ -61,7 +61,7 @@ func TestCacheMakesRoom(t *testing.T) {
 	if has(1) {
 		t.Error("what was replaced is still there")
 	}
-	if got := c.State(); got.Entries != 2 || got.Gone != 1 {
+	if got := c.State(); got.Entries != 2 || got.Evicted != 1 {
 		t.Errorf("state %+v", got)
 	}
 }

@@ -49,6 +49,7 @@ func TestSum(t *testing.T) {
 	l.Record(record("3", "k2", "", 401))
 	late := record("4", "k2", "", 200)
 	late.Start = time.Unix(2000, 0)
+	late.Cache, late.SavedNano = gateway.CacheHit, 300
 	l.Record(late)
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
@@ -59,7 +60,7 @@ func TestSum(t *testing.T) {
 	}
 	want := []Total{
 		{Key: "k1", Team: "red", Model: "openai/gpt-4o", Requests: 2, Errors: 1, Input: 20, CacheRead: 8, Output: 6, CostNano: 1400},
-		{Key: "k2", Team: "red", Model: "smart", Requests: 2, Errors: 1, Input: 20, CacheRead: 8, Output: 6, CostNano: 1400},
+		{Key: "k2", Team: "red", Model: "smart", Requests: 2, Errors: 1, Input: 20, CacheRead: 8, Output: 6, CostNano: 1400, Hits: 1, SavedNano: 300},
 	}
 	if !reflect.DeepEqual(all, want) {
 		t.Errorf("got %+v\nwant %+v", all, want)

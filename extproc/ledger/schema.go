@@ -52,10 +52,13 @@ CREATE TABLE exchanges (
 	warnings       TEXT
 ) STRICT;
 CREATE INDEX exchanges_start ON exchanges (start_ns);
+`, `
+ALTER TABLE exchanges ADD COLUMN cache TEXT NOT NULL DEFAULT '';           -- hit, miss, off; empty: it was not asked
+ALTER TABLE exchanges ADD COLUMN saved_nano INTEGER NOT NULL DEFAULT 0;    -- of a hit: nano-dollars that the answer had cost
 `}
 
 // columns of the table.
-const columns = 39
+const columns = 41
 
 // insertExchanges inserts n rows.
 func insertExchanges(n int) string {

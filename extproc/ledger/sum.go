@@ -19,12 +19,15 @@ type Total struct {
 	CacheRead int64  `json:"cache_read_tokens"`
 	Output    int64  `json:"output_tokens"`
 	CostNano  int64  `json:"cost_nano_usd"`
-	Unpriced  int64  `json:"unpriced"` // requests to targets without a known price
+	Unpriced  int64  `json:"unpriced"`       // requests to targets without a known price
+	Hits      int64  `json:"cache_hits"`     // requests that the cache answered; they cost nothing
+	SavedNano int64  `json:"saved_nano_usd"` // that these answers had cost
 }
 
 const sumExchanges = `
 SELECT key, team, CASE target WHEN '' THEN model ELSE target END AS what,
-	count(*), sum(status >= 400), sum(truncated), sum(input), sum(cache_read), sum(output), sum(cost_nano), sum(unpriced)
+	count(*), sum(status >= 400), sum(truncated), sum(input), sum(cache_read), sum(output), sum(cost_nano), sum(unpriced),
+	sum(cache = 'hit'), sum(saved_nano)
 FROM exchanges WHERE start_ns >= ? GROUP BY key, team, what ORDER BY sum(cost_nano) DESC, count(*) DESC, key, what LIMIT 10000`
 
 // Sum adds up the records since a time of the database at path, which may be in
@@ -50,7 +53,7 @@ func Sum(ctx context.Context, path string, since time.Time) ([]Total, error) {
 	var totals []Total
 	for rows.Next() {
 		var t Total
-		if err := rows.Scan(&t.Key, &t.Team, &t.Model, &t.Requests, &t.Errors, &t.Truncated, &t.Input, &t.CacheRead, &t.Output, &t.CostNano, &t.Unpriced); err != nil {
+		if err := rows.Scan(&t.Key, &t.Team, &t.Model, &t.Requests, &t.Errors, &t.Truncated, &t.Input, &t.CacheRead, &t.Output, &t.CostNano, &t.Unpriced, &t.Hits, &t.SavedNano); err != nil {
 			return nil, fmt.Errorf("ledger: sum: %w", err)
 		}
 		totals = append(totals, t)

@@ -127,7 +127,8 @@ func appendValues(values []any, r *gateway.Record) []any {
 		r.Op, r.Dialect, r.Path, r.Model, r.Stream, r.Target, r.Provider, document(r.Attempts, len(r.Attempts)),
 		r.Status, r.Code, r.Detail[:min(len(r.Detail), maxDetail)], r.Finish, r.Truncated, r.Cancelled,
 		u.Input, u.CacheRead, u.CacheWrite, u.CacheWriteHour, u.Output, u.Reasoning, r.Counted, r.CostNano, r.Unpriced,
-		r.Revision, document(r.Rules, len(r.Rules)), document(r.Labels, len(r.Labels)), document(r.Verdicts, len(r.Verdicts)), document(r.Warnings, len(r.Warnings)))
+		r.Revision, document(r.Rules, len(r.Rules)), document(r.Labels, len(r.Labels)), document(r.Verdicts, len(r.Verdicts)), document(r.Warnings, len(r.Warnings)),
+		r.Cache, r.SavedNano)
 }
 
 // document is a list or map as JSON, NULL if it is empty.

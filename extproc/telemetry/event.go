@@ -70,6 +70,7 @@ type Outcome struct {
 	Status int    `json:"status"`           // 0: the client got none, or one of Envoy's
 	Code   string `json:"code,omitempty"`   // of the error
 	Target string `json:"target,omitempty"` // provider/model that answered
+	Cache  string `json:"cache,omitempty"`  // hit, miss, off; none if it was not asked
 }
 
 // A Timing is how long things took, in nanoseconds.
@@ -92,7 +93,7 @@ func (s *sink) event(d *gateway.Decided, host string) (*Event, []byte) {
 		DecisionID: r.ID, Timestamp: r.Start.UTC(), Path: PathRequest,
 		Labels:  map[string]string{"app": "attache", "host": host},
 		Bundles: map[string]Bundle{"policy": {r.Revision}},
-		Outcome: Outcome{r.Status, r.Code, r.Target},
+		Outcome: Outcome{r.Status, r.Code, r.Target, r.Cache},
 		Metrics: Timing{int64(d.Took)},
 	}
 	e.TraceID, e.SpanID = trace(d.Trace)

@@ -24,6 +24,8 @@ type exchanges struct {
 	used     *family[target, *use]
 	attempts *family[attemptKey, prometheus.Counter]
 	verdicts *family[verdictKey, prometheus.Counter]
+	cache    *prometheus.CounterVec
+	saved    prometheus.Counter
 }
 
 type requestKey struct {
@@ -81,7 +83,10 @@ func newExchanges(r prometheus.Registerer) exchanges {
 	cost := counters(r, "attache_cost_nano_dollars_total", "What that cost, in 10^-9 dollars, as far as prices are known.", "provider", "model")
 	free := counters(r, "attache_unpriced_requests_total", "Answered requests of which the cost is not known.", "provider", "model")
 	verdicts := counters(r, "attache_guard_verdicts_total", "Verdicts of guards. action: allow, redact, block, or failed if there was none.", "guard", "action")
+	cache := counters(r, "attache_cache_total", "Requests that the cache of responses was for. result: hit, miss, or off if it had no part in the request.", "result")
+	saved := counters(r, "attache_cache_saved_nano_dollars_total", "What the answers of hits cost when they were made, in 10^-9 dollars, as far as prices are known.")
 	return exchanges{
+		cache: cache, saved: saved.WithLabelValues(),
 		targets: &targets{named: map[string]target{}},
 		requests: newFamily(maxRequests,
 			func(k requestKey) requestKey { return requestKey{k.dialect, k.op, -1, other} },
@@ -127,6 +132,10 @@ func (e *exchanges) count(r *gateway.Record) {
 	}
 	for guard, action := range r.Verdicts {
 		e.verdicts.get(verdictKey{guard, action}).Inc()
+	}
+	if r.Cache != "" {
+		e.cache.WithLabelValues(r.Cache).Inc()
+		add(e.saved, r.SavedNano)
 	}
 	if r.Target != "" {
 		e.use(r)

@@ -13,8 +13,9 @@ import (
 type State struct {
 	Revision    string // of the policy in force; empty: there is none
 	Cache       Cache
-	Shadow      *Shadow // nil: there is none
-	Streams     int64   // open exchanges
+	Answers     *Answers // nil: no responses are kept
+	Shadow      *Shadow  // nil: there is none
+	Streams     int64    // open exchanges
 	Targets     []gateway.TargetState
 	Credentials []Credential
 
@@ -27,6 +28,12 @@ type State struct {
 type Cache struct {
 	On                        bool
 	Hits, Misses, Differences int64
+}
+
+// Answers are what the cache of responses holds.
+type Answers struct {
+	Entries, Bytes int64
+	Evicted        int64 // entries that made room, since the configuration says this size
 }
 
 // A Shadow is what was found of a candidate so far.
@@ -71,6 +78,9 @@ var (
 	shadowCompared   = described("attache_policy_shadow_compared_total", "Decisions that were compared with the candidate's.")
 	shadowDropped    = described("attache_policy_shadow_dropped_total", "Decisions that were not compared, as too many waited.")
 	shadowDiff       = described("attache_policy_shadow_diff_total", "Decisions that the candidate makes otherwise. effect: deny, error, or the verb. sign: added, gone or changed.", "effect", "sign")
+	answersKept      = described("attache_cache_entries", "Responses in the cache.")
+	answersBytes     = described("attache_cache_bytes", "About what they take in memory.")
+	answersEvicted   = described("attache_cache_evicted_total", "Responses that made room for others, since the configuration gives the cache this size.")
 	streamsOpen      = described("attache_streams_open", "Requests that have begun and not ended.")
 	targetState      = described("attache_target_state", "Circuit of a target that was tried of late: 0 closed, 1 half open, 2 open. The worst of those that have no name of their own.", "provider", "model")
 	targetInFlight   = described("attache_target_in_flight", "Attempts under way.", "provider", "model")
@@ -109,6 +119,11 @@ func (r *reading) Collect(to chan<- prometheus.Metric) {
 	out.counter(decisionsLost, s.DecisionsLost, "file")
 	out.counter(decisionsLost, s.DecisionsUnsent, "collector")
 	out.policy(&s)
+	if s.Answers != nil {
+		out.gauge(answersKept, float64(s.Answers.Entries))
+		out.gauge(answersBytes, float64(s.Answers.Bytes))
+		out.counter(answersEvicted, s.Answers.Evicted)
+	}
 	r.targets(out, s.Targets)
 	for _, c := range s.Credentials {
 		out.gauge(credentialReady, truth(c.Ready), c.Provider)

@@ -42,7 +42,7 @@ func cut() *gateway.Record {
 // state has everything that there can be.
 func state() State {
 	return State{
-		Revision: "r1", Cache: Cache{On: true, Hits: 8, Misses: 2}, Streams: 3,
+		Revision: "r1", Cache: Cache{On: true, Hits: 8, Misses: 2}, Answers: &Answers{5, 4096, 1}, Streams: 3,
 		Shadow: &Shadow{Candidate: "r2", Compared: 9, Dropped: 1, Differences: []Difference{{"deny", "added", 4}}},
 		Targets: []gateway.TargetState{
 			{Provider: "openai", Model: "gpt-4o", State: "half_open", InFlight: 2},
@@ -61,6 +61,7 @@ func counting() *Metrics {
 	m.Record(answered())
 	m.Record(cut())
 	m.Record(&gateway.Record{Op: llm.OpChat, Dialect: llm.Anthropic, Status: 403, Code: "closed", Policy: gateway.PolicyUse{Asked: true, Denied: true}})
+	m.Record(&gateway.Record{Op: llm.OpChat, Dialect: llm.OpenAI, Status: 200, Cache: gateway.CacheHit, SavedNano: 70})
 	m.Record(&gateway.Record{Dialect: llm.OpenAI, Status: 401, Code: llm.CodeInvalidKey})
 	m.Record(&gateway.Record{Op: llm.OpForward, Dialect: llm.OpenAI, Provider: "openai", Target: "openai/text\xff", Unpriced: true, Usage: llm.Usage{Input: -3, Output: 1, Reasoning: 4}})
 	m.PolicyLoaded(nil)
@@ -91,13 +92,18 @@ func scrape(t testing.TB, m *Metrics) map[string]string {
 func TestMetrics(t *testing.T) {
 	got := scrape(t, counting())
 	for sample, want := range map[string]string{
-		`attache_requests_total{code="",dialect="openai",op="chat",status="200"}`:          "1",
+		`attache_requests_total{code="",dialect="openai",op="chat",status="200"}`:          "2",
 		`attache_requests_total{code="closed",dialect="anthropic",op="chat",status="403"}`: "1",
 		`attache_requests_total{code="",dialect="openai",op="forward",status="none"}`:      "1",
 		`attache_request_seconds_sum{op="chat",provider="openai"}`:                         "2",
-		`attache_request_seconds_count{op="chat",provider="none"}`:                         "2",
+		`attache_request_seconds_count{op="chat",provider="none"}`:                         "3",
 		`attache_first_token_seconds_bucket{model="gpt-4o",provider="openai",le="0.3"}`:    "0",
 		`attache_first_token_seconds_bucket{model="gpt-4o",provider="openai",le="0.5"}`:    "1",
+		`attache_cache_total{result="hit"}`:                                                "1",
+		`attache_cache_saved_nano_dollars_total`:                                           "70",
+		`attache_cache_entries`:                                                            "5",
+		`attache_cache_bytes`:                                                              "4096",
+		`attache_cache_evicted_total`:                                                      "1",
 		`attache_attempts_total{provider="dead",result="failed"}`:                          "1",
 		`attache_attempts_total{provider="openai",result="200"}`:                           "1",
 		`attache_tokens_total{kind="input",model="gpt-4o",provider="openai"}`:              "30",
@@ -125,15 +131,15 @@ func TestMetrics(t *testing.T) {
 		`attache_policy_cache_on`:                                                          "1",
 		`attache_policy_cache_hits_total`:                                                  "8",
 		`attache_policy_shadow_diff_total{effect="deny",sign="added"}`:                     "4",
-		`attache_streams_open`: "3",
-		`attache_target_state{model="gpt-4o",provider="openai"}`:          "1",
-		`attache_target_state{model="other",provider="openai"}`:           "2",
-		`attache_target_in_flight{model="other",provider="openai"}`:       "2",
-		`attache_credential_ready{provider="azure"}`:                      "0",
-		`attache_credential_errors_total{provider="vertex"}`:              "5",
-		`attache_credential_expires_timestamp_seconds{provider="vertex"}`: "1.7952678e+09",
-		`attache_ledger_lost_total`:                                       "6",
-		`attache_decision_log_lost_total{to="collector"}`:                 "8",
+		`attache_streams_open`:                                                             "3",
+		`attache_target_state{model="gpt-4o",provider="openai"}`:                           "1",
+		`attache_target_state{model="other",provider="openai"}`:                            "2",
+		`attache_target_in_flight{model="other",provider="openai"}`:                        "2",
+		`attache_credential_ready{provider="azure"}`:                                       "0",
+		`attache_credential_errors_total{provider="vertex"}`:                               "5",
+		`attache_credential_expires_timestamp_seconds{provider="vertex"}`:                  "1.7952678e+09",
+		`attache_ledger_lost_total`:                                                        "6",
+		`attache_decision_log_lost_total{to="collector"}`:                                  "8",
 	} {
 		if got[sample] != want {
 			t.Errorf("%s is %q, want %s", sample, got[sample], want)
