@@ -71,8 +71,12 @@ func (x *Exchange) recall(ctx context.Context, r *llm.Request, t *target) *llm.A
 
 // hit is an entry as the answer to a request; nil if it cannot be written.
 func (x *Exchange) hit(r *llm.Request, e *CacheEntry, age time.Duration) *llm.Answer {
+	events, refusal := x.guardKept(r.Op, x.keeping.target.model, e.Events)
+	if refusal != nil {
+		return refusal
+	}
 	enc := x.wire.NewEncoder(r)
-	body, err := enc.Encode(nil, e.Events)
+	body, err := enc.Encode(nil, events)
 	if err != nil {
 		x.record.Detail = fmt.Sprintf("cache: %v", err)
 		return nil
@@ -131,17 +135,27 @@ func (k *keeping) take(ev *llm.Event) bool {
 			return false
 		}
 	}
-	if k.size += eventSize(ev); k.size > maxKeep {
-		return false
+	if k.continues(ev) {
+		k.size += int64(len(ev.Text))
+		k.say(ev.Text)
+		return k.size <= maxKeep
 	}
-	if !k.continues(ev) {
-		k.flush()
-		k.events = append(k.events, cloneEvent(ev))
-	}
+	k.flush()
+	k.size += eventSize(ev)
+	k.events = append(k.events, cloneEvent(ev))
 	if ev.Kind == llm.EventText || ev.Kind == llm.EventReasoning {
-		k.text = append(k.text, ev.Text...)
+		k.say(ev.Text)
 	}
-	return true
+	return k.size <= maxKeep
+}
+
+// say adds to the text. Halves of a surrogate pair that came in two pieces become a
+// character.
+func (k *keeping) say(text string) {
+	if r, ok := pair(k.text, text); ok {
+		k.text, text = utf8.AppendRune(k.text[:len(k.text)-halfSize], r), text[halfSize:]
+	}
+	k.text = append(k.text, text...)
 }
 
 // continues reports whether an event is more of the text before it.
@@ -176,10 +190,11 @@ func (k *keeping) flush() {
 	k.text = nil
 }
 
-// store puts the response into the cache, if it is whole and good.
+// store puts the response into the cache, if it is whole and good, and no guard had
+// anything to change in it.
 func (x *Exchange) store() {
 	k, r := x.keeping, &x.record
-	if k == nil || x.resp == nil || !x.resp.meter.ended || r.Truncated || r.Code != "" || r.Op == llm.OpChat && !k.finished {
+	if k == nil || x.resp == nil || !x.resp.meter.ended || x.altered() || r.Truncated || r.Code != "" || r.Op == llm.OpChat && !k.finished {
 		return
 	}
 	k.flush()

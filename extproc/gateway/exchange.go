@@ -40,11 +40,12 @@ type Exchange struct {
 
 	tried         int // attempts until the response began
 	resp          *response
-	checks        *checks  // by guards; nil: none was asked yet
-	decision      Decision // of the policy
-	keeping       *keeping // of the response, for the cache; nil: it is not kept
-	decided       *Decided // nil: the policy was not asked, or nobody wants to know
-	inputEstimate int64    // tokens
+	checks        *checks   // by guards; nil: none was asked yet
+	guards        *guarding // of the response; nil: none
+	decision      Decision  // of the policy
+	keeping       *keeping  // of the response, for the cache; nil: it is not kept
+	decided       *Decided  // nil: the policy was not asked, or nobody wants to know
+	inputEstimate int64     // tokens
 }
 
 // open begins an exchange. An answer means that the request ends here, before

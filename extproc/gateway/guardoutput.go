@@ -1,7 +1,7 @@
 package gateway
 
 import (
-	"bytes"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -91,8 +91,8 @@ func (g *guarding) take(f dialect.Frame) error {
 	}
 	*p = passage{raw: append(p.raw[:0], f.Raw...), events: append(p.events[:0], f.Events...)}
 	for i := range p.events {
-		if raw := p.events[i].Raw; raw != nil {
-			p.events[i].Raw = &llm.Raw{Dialect: raw.Dialect, JSON: bytes.Clone(raw.JSON)}
+		if e := &p.events[i]; e.Raw != nil || e.Logprobs != nil || e.Citation != nil || e.Media != nil {
+			*e = cloneEvent(e)
 		}
 	}
 	return g.held(g.windows[0].take(p))
@@ -150,6 +150,7 @@ func (x *Exchange) guarded(r *response, guards []*OutputGuard) {
 		r.twin = x.wire.NewEncoder(r.req)
 	}
 	r.guards = x.newGuarding(guards, r.model, r.mode == ModeStream, r.passed)
+	x.guards = r.guards
 }
 
 // passed writes a frame that the guards let through: the provider's bytes as long
@@ -175,10 +176,10 @@ func (r *response) passed(p *passage) (err error) {
 
 // heard puts what the guards have said of the response into the record.
 func (x *Exchange) heard() {
-	if x.resp == nil || x.resp.guards == nil {
+	if x.guards == nil {
 		return
 	}
-	for _, w := range x.resp.guards.windows {
+	for _, w := range x.guards.windows {
 		if w.said.Action == "" { // there was no text
 			continue
 		}
@@ -199,11 +200,11 @@ func (x *Exchange) heard() {
 
 // outputVerdicts are what the guards said of the response, by their names.
 func (x *Exchange) outputVerdicts() map[string]Verdict {
-	if x.resp == nil || x.resp.guards == nil {
+	if x.guards == nil {
 		return nil
 	}
 	all := map[string]Verdict{}
-	for _, w := range x.resp.guards.windows {
+	for _, w := range x.guards.windows {
 		if w.said.Action != "" {
 			all[w.guard.Name()] = w.said
 		}
@@ -213,6 +214,29 @@ func (x *Exchange) outputVerdicts() map[string]Verdict {
 
 // altered reports whether a guard changed or stopped the response, so that it is
 // not what the provider said.
-func (x *Exchange) altered() bool {
-	return x.resp != nil && x.resp.guards != nil && x.resp.guards.altered
+func (x *Exchange) altered() bool { return x.guards != nil && x.guards.altered }
+
+// guardKept shows a response from the cache to the guards of this request. They
+// need not be those that saw it when it was kept.
+func (x *Exchange) guardKept(op llm.Op, model string, events []llm.Event) (passed []llm.Event, refusal *llm.Answer) {
+	guards := x.outputGuards(op)
+	if len(guards) == 0 {
+		return events, nil
+	}
+	x.guards = x.newGuarding(guards, model, false, func(p *passage) error {
+		passed = append(passed, p.events...)
+		return nil
+	})
+	err := x.guards.take(dialect.Frame{Events: events})
+	if err == nil {
+		err = x.guards.flush()
+	}
+	if err != nil {
+		var e *llm.Error
+		errors.As(err, &e) // the guards' errors are such
+		x.record.Detail = err.Error()
+		return nil, x.refuse(e)
+	}
+	x.heard()
+	return passed, nil
 }
