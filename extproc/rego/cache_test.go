@@ -138,10 +138,7 @@ func wild(r *rand.Rand) *gateway.Facts {
 		f.Properties["residency"] = []string{"eu", "us", ""}[r.IntN(3)]
 	}
 	f.Headers[0].Name, f.Headers[0].Value = "x-tenant", []string{"t1", "t2"}[r.IntN(2)]
-	f.Caller.Claims = map[string]any{}
-	if r.IntN(2) == 0 {
-		f.Caller.Claims["groups"], f.Caller.Claims["level"] = []any{"a", []string{"b", "c"}[r.IntN(2)]}, few(3, 4)
-	}
+	f.Caller.Claims = wildClaims(r)
 	f.Caller.Labels = map[string]string{"tier": []string{"free", "gold", "none"}[r.IntN(3)], "mail": []string{"on", "off"}[r.IntN(2)]}
 	for name, l := range f.Budgets {
 		l.Left.CostNano = few(0, l.Max.CostNano/1001, l.Max.CostNano/11, l.Max.CostNano/10, l.Max.CostNano/5, l.Max.CostNano)

@@ -221,15 +221,34 @@ func (v claimsOf) term(f *gateway.Facts) *ast.Term {
 	return ast.NewTerm(value)
 }
 
-// key appends claims as JSON, whose members are sorted.
+func (v claimsOf) member(f *gateway.Facts, name string) *ast.Term {
+	m, ok := v(f)[name]
+	if !ok {
+		return nil
+	}
+	if s, ok := m.(string); ok {
+		return text(s)
+	}
+	value, err := ast.InterfaceToValue(m)
+	if err != nil {
+		return nil
+	}
+	return ast.NewTerm(value)
+}
+
+// key appends claims as JSON, whose members are sorted. A member of what is no
+// object is not there.
 func (v claimsOf) key(b []byte, f *gateway.Facts, path []string) []byte {
 	var value any = v(f)
 	for _, name := range path {
-		m, ok := value.(map[string]any)
-		if !ok || name == anyMember {
+		if name == anyMember {
 			break
 		}
-		if value, ok = m[name]; !ok {
+		m, ok := value.(map[string]any)
+		if ok {
+			value, ok = m[name]
+		}
+		if !ok {
 			return append(b, absent)
 		}
 	}
