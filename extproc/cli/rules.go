@@ -95,7 +95,7 @@ func optionsOf(c *config.Config, log *slog.Logger) rego.Options {
 	o := rego.Options{
 		Default: c.Policy.Default, Deadline: c.Policy.Deadline,
 		Off: c.Policy.Off, Teams: c.Policy.Teams, Builtins: c.Policy.Builtins, Coverage: c.Policy.Coverage,
-		Logger: log, Tags: map[string][]string{},
+		Logger: log, Tags: map[string][]string{}, Uncached: c.Cache.Mode == config.CacheOff,
 	}
 	for _, g := range c.Guards {
 		o.Guards = append(o.Guards, g.Name)

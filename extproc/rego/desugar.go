@@ -216,8 +216,11 @@ func (d *desugarer) effect(r *ast.Rule, v *verb, h home) *ast.Rule {
 		d.problems.at(r.Location, "%s: %w", v.name, err)
 		return nil
 	}
-	if route, ok := decoded.(*routing); ok {
-		d.names(r.Location, route)
+	switch said := decoded.(type) {
+	case *routing:
+		d.names(r.Location, said)
+	case cacheUse:
+		d.cache(r.Location, said)
 	}
 	element := ast.InternedTerm(n)
 	constant := r.Head.Key.Value

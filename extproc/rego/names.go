@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/open-policy-agent/opa/v1/ast"
+
+	"github.com/attache-gateway/attache/extproc/gateway"
 )
 
 // names finds what a rule names and the configuration does not have. A target or
@@ -31,6 +33,17 @@ func (d *desugarer) names(at *ast.Location, r *routing) {
 		if d.Serves != nil && !d.Serves(name) {
 			d.problems.at(at, "route: no configured provider serves the model %q", name)
 		}
+	}
+}
+
+// cache finds uses of a cache that is not there.
+func (d *desugarer) cache(at *ast.Location, c cacheUse) {
+	switch {
+	case c.Mode == gateway.CacheOff:
+	case d.Uncached:
+		d.warnings.at(at, "cache: the configuration has no cache; cache: {mode: asked} is one for rules to ask")
+	case c.Mode == gateway.CacheSemantic:
+		d.warnings.at(at, "cache: semantic is taken as exact: requests have to be equal")
 	}
 }
 

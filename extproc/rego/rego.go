@@ -65,6 +65,10 @@ type Options struct {
 	// is left.
 	Limits, Budgets []gateway.Limit
 
+	// Uncached says that the configuration has no cache of responses, which rules
+	// could ask for.
+	Uncached bool
+
 	// Providers are the names of the configured providers, Tags the values that
 	// their tags have, by the tag's name, and Targets those of the configured
 	// models, as provider/model. Serves reports whether a name in a chain or a split

@@ -113,28 +113,22 @@ func limits(all map[limitName]gateway.Limit) (ls []gateway.Limit) {
 // all rules counts, field by field.
 type cacheUse gateway.CacheUse
 
-// The modes and scopes, from the most restrictive to the least.
-var (
-	cacheModes  = []string{"off", "exact", "semantic"}
-	cacheScopes = []string{"key", "user", "team", "org"}
-)
-
 func readCache(h *head) effect {
 	if h.count("mode") == 0 {
 		h.fail("want mode")
 	}
 	c := cacheUse{}
-	c.Mode, _ = h.oneOf("mode", cacheModes)
+	c.Mode, _ = h.oneOf("mode", gateway.CacheModes)
 	c.TTLS, _ = h.integer("ttl_s", 1, maxInteger)
-	c.Scope, _ = h.oneOf("scope", cacheScopes)
+	c.Scope, _ = h.oneOf("scope", gateway.CacheScopes)
 	return c
 }
 
 func (c cacheUse) add(f *fold, _ *rule) {
 	sum := gateway.CacheUse(c)
 	if f.cache != nil {
-		sum.Mode = earlier(cacheModes, f.cache.Mode, c.Mode)
-		sum.Scope = earlier(cacheScopes, f.cache.Scope, c.Scope)
+		sum.Mode = earlier(gateway.CacheModes, f.cache.Mode, c.Mode)
+		sum.Scope = earlier(gateway.CacheScopes, f.cache.Scope, c.Scope)
 		sum.TTLS = least(f.cache.TTLS, c.TTLS)
 	}
 	f.cache = &sum
