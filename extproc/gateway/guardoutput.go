@@ -166,12 +166,23 @@ func (r *response) passed(p *passage) (err error) {
 			r.out = r.out[:0]
 		}
 	default:
-		r.shadow, err = r.twin.Encode(r.shadow[:0], f.Events)
-		if err != nil {
-			return err
-		}
+		err = r.follow(f.Events)
+	}
+	if err != nil {
+		return err
 	}
 	return r.emit(f)
+}
+
+// follow tells the twin what goes out in the provider's bytes. In Gemini's format
+// each event of a stream stands alone, and its encoder is an event behind: that
+// one needs to know the beginning and nothing else.
+func (r *response) follow(events []llm.Event) (err error) {
+	if r.Dialect == llm.Gemini && r.mode == ModeStream {
+		events = slices.DeleteFunc(slices.Clone(events), func(e llm.Event) bool { return e.Kind != llm.EventStart })
+	}
+	r.shadow, err = r.twin.Encode(r.shadow[:0], events)
+	return err
 }
 
 // heard puts what the guards have said of the response into the record.
