@@ -83,8 +83,17 @@ func TestBundleServer(t *testing.T) {
 		t.Fatalf("at the start the rules are %q", got)
 	}
 	stop := w.traffic(t, smart)
+	const since = "attache_policy_since_timestamp_seconds"
+	first := w.metrics(t)[since]
 	s.put(bundleOf(t, marked("two")))
 	eventually(t, "the second bundle", func() bool { return rules() == "two" })
+	eventually(t, "the time of the second bundle", func() bool { return w.metrics(t)[since] != first })
+	second, reloads := w.metrics(t)[since], strings.Count(w.log.String(), "msg=reloaded")
+	w.reload(t)
+	eventually(t, "a reload of the same rules", func() bool { return strings.Count(w.log.String(), "msg=reloaded") > reloads })
+	if got := w.metrics(t)[since]; got != second {
+		t.Errorf("the second bundle is in force since %s, it was since %s", got, second)
+	}
 
 	s.put(bundleOf(t, map[string][]byte{"bad.rego": []byte("package attache.request\n\ndeny contains {")}))
 	eventually(t, "a refusal with file and line", func() bool {
@@ -95,7 +104,7 @@ func TestBundleServer(t *testing.T) {
 	}
 	s.put(nil)
 	eventually(t, "a server that is away", func() bool { return strings.Contains(w.policy(t).FetchError, "503") })
-	if n := w.metrics(t)["attache_policy_fetch_errors_total"]; n == "" || n == "0" {
+	if n := w.metrics(t)[`attache_policy_fetch_errors_total{kind="status"}`]; n == "" || n == "0" {
 		t.Errorf("%q failed looks are counted", n)
 	}
 	s.put(bundleOf(t, marked("three")))

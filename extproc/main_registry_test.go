@@ -184,6 +184,9 @@ func TestRegistry(t *testing.T) {
 		}
 	}
 	w.awaitMetrics(t, map[string]string{"attache_policy_load_failed": "1"})
+	if w.metrics(t)[`attache_policy_fetch_errors_total{kind="invalid"}`] == "" {
+		t.Error("what the registry says wrongly is not counted")
+	}
 	put(ours.signed(t, marked("three")))
 	eventually(t, "the third bundle", func() bool { p := w.policy(t); return rules() == "three" && p.Load.Error+p.FetchError == "" })
 	w.awaitMetrics(t, map[string]string{"attache_policy_load_failed": "0"})

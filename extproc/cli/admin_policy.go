@@ -64,7 +64,7 @@ func (h *policyHistory) lastLoad() loading {
 
 func (s *service) showPolicy(w http.ResponseWriter, _ *http.Request) {
 	r := s.policies.inForce()
-	v := policyView{State: r.state(), Source: r.config.Source.String(), Since: r.loaded, Load: s.policies.lastLoad()}
+	v := policyView{State: r.state(), Source: r.config.Source.String(), Since: r.since, Load: s.policies.lastLoad()}
 	if r.live != nil {
 		v.Revision, v.Warnings = r.live.Revision(), r.live.Warnings()
 	}

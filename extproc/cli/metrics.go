@@ -40,7 +40,7 @@ func (s *service) state() telemetry.State {
 	}
 	rules := s.policies.inForce()
 	if rules.live != nil {
-		v.Revision, v.Cache = rules.live.Revision(), telemetry.Cache(rules.live.Cache())
+		v.Revision, v.Since, v.Cache = rules.live.Revision(), rules.since, telemetry.Cache(rules.live.Cache())
 	}
 	if rules.pair != nil {
 		v.Shadow = shadowOf(rules.pair.Report())

@@ -25,6 +25,7 @@ type ruleSet struct {
 	stale     error        // why the last good rules are in force; nil: they are not
 	promotion *promotion   // nil: none is in force
 	loaded    time.Time
+	since     time.Time // when its revision was put in force
 
 	candidate *rego.Policy // nil: there is none, or it is refused
 	files     fs.FS        // of the candidate
@@ -206,6 +207,10 @@ func (h *policyHistory) inForce() *ruleSet {
 func (h *policyHistory) put(s *ruleSet) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	s.since = s.loaded
+	if was := h.current; was != nil && was.revision() == s.revision() {
+		s.since = was.since
+	}
 	h.current = s
 	h.fetched.keep(fetchedOf(&s.config))
 	h.last.Time, h.last.Error = s.loaded, ""
@@ -215,6 +220,14 @@ func (h *policyHistory) put(s *ruleSet) {
 	if s.stale != nil || s.refused != nil {
 		h.last.Failed++
 	}
+}
+
+// revision is that of the rules in force, empty if there are none.
+func (s *ruleSet) revision() string {
+	if s.live == nil {
+		return ""
+	}
+	return s.live.Revision()
 }
 
 // promoted notes rules that no load put in force.
@@ -262,6 +275,7 @@ func (s *service) promote(revision string) (before, after string, err error) {
 	now := *was
 	now.Rules = gateway.Rules{Policy: was.candidate}
 	now.live, now.pair, now.loaded = was.candidate, nil, time.Now()
+	now.since = now.loaded
 	now.promotion = &promotion{instead: was.own, files: was.files}
 	s.holder.Current().Promote(was.candidate)
 	s.policies.promoted(&now)

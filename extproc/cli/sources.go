@@ -242,7 +242,7 @@ func (s *service) poll(ctx context.Context, bundles []*config.Bundle, changed fu
 				switch {
 				case err != nil:
 					s.policies.missed()
-					s.metrics.PolicyMissed()
+					s.metrics.PolicyMissed(string(fetch.KindOf(err)))
 					if news {
 						s.log.Error("a bundle cannot be fetched, what is in force stays", "error", err)
 					}

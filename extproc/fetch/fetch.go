@@ -189,7 +189,7 @@ func (s *server) get(ctx context.Context) ([]byte, bool, error) {
 		return nil, holds && time.Since(begun) > s.wait/2, nil
 	case http.StatusOK:
 	default:
-		return nil, false, fmt.Errorf("fetch: %s: the server says %s", s.name, response.Status)
+		return nil, false, fmt.Errorf("fetch: %s: %w", s.name, statusError(response.StatusCode))
 	}
 	b, err := readAll(response.Body)
 	if err != nil {
@@ -211,7 +211,7 @@ func bare(err error) error {
 func readAll(r io.Reader) ([]byte, error) {
 	b, err := io.ReadAll(io.LimitReader(r, maxArchive+1))
 	if err == nil && len(b) > maxArchive {
-		err = fmt.Errorf("more than %d bytes", maxArchive)
+		err = invalidf("more than %d bytes", maxArchive)
 	}
 	return b, err
 }

@@ -124,15 +124,25 @@ func TestGetRefuses(t *testing.T) {
 	}))
 	secure := httptest.NewTLSServer(http.RedirectHandler("http://127.0.0.1:1/x", http.StatusFound))
 	defer secure.Close()
-	for _, tt := range []struct{ name, url, want string }{
-		{"nobody there", "http://127.0.0.1:1/b?key=canary", "refused"},
-		{"a redirect to nowhere", elsewhere, "refused"},
-		{"too large", large, "more than 33554432 bytes"},
+	says := func(status int) string {
+		return serve(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) }))
+	}
+	for _, tt := range []struct {
+		name, url, want string
+		kind            Kind
+	}{
+		{"nobody there", "http://127.0.0.1:1/b?key=canary", "refused", Unreachable},
+		{"a redirect to nowhere", elsewhere, "refused", Unreachable},
+		{"too large", large, "more than 33554432 bytes", Invalid},
+		{"other credentials", says(401), "401 Unauthorized", Denied},
+		{"no right", says(403), "403 Forbidden", Denied},
+		{"not there", says(404), "404 Not Found", Missing},
+		{"broken", says(503), "503 Service Unavailable", Status},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := source(t, Options{URL: tt.url}).Get(t.Context())
-			if err == nil || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "canary") {
-				t.Errorf("%v, want %q", err, tt.want)
+			if err == nil || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "canary") || KindOf(err) != tt.kind {
+				t.Errorf("%v, a failure that is %s; want %q, %s", err, KindOf(err), tt.want, tt.kind)
 			}
 		})
 	}
@@ -359,18 +369,19 @@ func TestRegistryRefuses(t *testing.T) {
 		server *registryServer
 		path   string
 		want   string
+		kind   Kind
 	}{
-		{"no such tag", good, "/team/policies:v2", "not found"},
-		{"no such repository", good, "/team/others:v1", "not found"},
-		{"a layer of another digest", tampered, "/team/policies:v1", "mismatch"},
-		{"two layers", two, "/team/policies:v1", "2 layers"},
-		{"a wrong password", locked, "/team/policies:v1", "401"},
+		{"no such tag", good, "/team/policies:v2", "not found", Missing},
+		{"no such repository", good, "/team/others:v1", "not found", Missing},
+		{"a layer of another digest", tampered, "/team/policies:v1", "mismatch", Invalid},
+		{"two layers", two, "/team/policies:v1", "2 layers", Invalid},
+		{"a wrong password", locked, "/team/policies:v1", "401", Denied},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			address := strings.TrimPrefix(serve(t, tt.server), "http://")
 			_, err := source(t, Options{URL: "oci://" + address + tt.path, User: "me", Token: gateway.NewSecret("wrong")}).Get(t.Context())
-			if err == nil || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "wrong") {
-				t.Errorf("%v, want %q", err, tt.want)
+			if err == nil || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "wrong") || KindOf(err) != tt.kind {
+				t.Errorf("%v, a failure that is %s; want %q, %s", err, KindOf(err), tt.want, tt.kind)
 			}
 		})
 	}

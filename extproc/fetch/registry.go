@@ -67,7 +67,7 @@ func (r *registry) pull(ctx context.Context) ([]byte, error) {
 		return nil, err
 	}
 	if at.Size > maxManifest {
-		return nil, fmt.Errorf("the manifest has %d bytes", at.Size)
+		return nil, invalidf("the manifest has %d bytes", at.Size)
 	}
 	text, err := content.FetchAll(ctx, r.remote, at) // checks size and digest
 	if err != nil {
@@ -75,14 +75,14 @@ func (r *registry) pull(ctx context.Context) ([]byte, error) {
 	}
 	var m ocispec.Manifest
 	if err := json.Unmarshal(text, &m); err != nil {
-		return nil, fmt.Errorf("the manifest: %w", err)
+		return nil, invalidf("the manifest: %w", err)
 	}
 	if len(m.Layers) != 1 {
-		return nil, fmt.Errorf("the artifact has %d layers, not one with the archive", len(m.Layers))
+		return nil, invalidf("the artifact has %d layers, not one with the archive", len(m.Layers))
 	}
 	layer := m.Layers[0]
 	if layer.Size > maxArchive {
-		return nil, fmt.Errorf("the archive has %d bytes, more than %d", layer.Size, maxArchive)
+		return nil, invalidf("the archive has %d bytes, more than %d", layer.Size, maxArchive)
 	}
 	b, err := content.FetchAll(ctx, r.remote, layer)
 	if err != nil {

@@ -73,7 +73,7 @@ func (d *decided) count(r *gateway.Record) {
 // loads are the metrics of what is read anew while the gateway runs.
 type loads struct {
 	policies, configs load
-	missed            prometheus.Counter
+	missed            *prometheus.CounterVec // by kind
 }
 
 // A load counts how often something was put in force or refused.
@@ -83,9 +83,8 @@ type load struct {
 }
 
 func newLoads(r prometheus.Registerer) loads {
-	missed := counters(r, "attache_policy_fetch_errors_total", "Looks for a newer bundle of rules that failed. What is in force stays.")
 	return loads{
-		missed:   missed.WithLabelValues(),
+		missed:   counters(r, "attache_policy_fetch_errors_total", "Looks for a newer bundle of rules that failed. What is in force stays. kind: unreachable, denied (other credentials are wanted), missing, status (another error of the server) or invalid (too large, or not what it says).", "kind"),
 		policies: newLoad(r, "attache_policy", "Sets of rules that were loaded, the first one included. result: good or failed."),
 		configs:  newLoad(r, "attache_config", "Configurations that were read, the first one included. result: good or failed."),
 	}
@@ -116,8 +115,8 @@ func (l *load) note(err error) {
 // PolicyLoaded counts rules that were loaded, or refused for an error.
 func (m *Metrics) PolicyLoaded(err error) { m.policies.note(err) }
 
-// PolicyMissed counts a look for a newer bundle that failed.
-func (m *Metrics) PolicyMissed() { m.missed.Inc() }
+// PolicyMissed counts a look for a newer bundle that failed, by one of a few kinds.
+func (m *Metrics) PolicyMissed(kind string) { m.missed.WithLabelValues(kind).Inc() }
 
 // ConfigLoaded counts a configuration that was put in force, or refused for an
 // error.

@@ -11,7 +11,8 @@ import (
 
 // A State is what others count. It is asked for whenever metrics are read.
 type State struct {
-	Revision    string // of the policy in force; empty: there is none
+	Revision    string    // of the policy in force; empty: there is none
+	Since       time.Time // when it was put in force
 	Cache       Cache
 	Answers     *Answers // nil: no responses are kept
 	Shadow      *Shadow  // nil: there is none
@@ -70,6 +71,7 @@ type reading struct {
 // The metrics of the state.
 var (
 	policyInfo       = described("attache_policy_info", "1, for the policy in force.", "revision")
+	policySince      = described("attache_policy_since_timestamp_seconds", "When the policy in force began to be, in Unix time. A reload of the same rules changes nothing.")
 	cacheOn          = described("attache_policy_cache_on", "1 if decisions are cached; 0 if the rules are not fit for it, it does not pay, or a difference was found.")
 	cacheHits        = described("attache_policy_cache_hits_total", "Decisions from the cache, since the policy was loaded.")
 	cacheMisses      = described("attache_policy_cache_misses_total", "Decisions that the cache was asked for and did not have.")
@@ -157,6 +159,7 @@ func (o output) policy(s *State) {
 		return
 	}
 	o.gauge(policyInfo, 1, s.Revision)
+	o.gauge(policySince, float64(s.Since.UnixMilli())/1000)
 	o.gauge(cacheOn, truth(s.Cache.On))
 	o.counter(cacheHits, s.Cache.Hits)
 	o.counter(cacheMisses, s.Cache.Misses)

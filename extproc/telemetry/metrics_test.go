@@ -68,7 +68,7 @@ func counting() *Metrics {
 	m.PolicyLoaded(errors.New("x"))
 	m.ConfigLoaded(errors.New("x"))
 	m.ConfigLoaded(nil)
-	m.PolicyMissed()
+	m.PolicyMissed("status")
 	return m
 }
 
@@ -126,7 +126,7 @@ func TestMetrics(t *testing.T) {
 		`attache_policy_loads_total{result="failed"}`:                                      "1",
 		`attache_policy_load_failed`:                                                       "1",
 		`attache_config_load_failed`:                                                       "0",
-		`attache_policy_fetch_errors_total`:                                                "1",
+		`attache_policy_fetch_errors_total{kind="status"}`:                                 "1",
 		`attache_policy_info{revision="r1"}`:                                               "1",
 		`attache_policy_cache_on`:                                                          "1",
 		`attache_policy_cache_hits_total`:                                                  "8",
