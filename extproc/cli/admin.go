@@ -60,9 +60,10 @@ func (s *service) reloadState() string {
 // api is the admin API. Its errors are JSON as well.
 func (s *service) api() http.Handler {
 	mux := http.NewServeMux()
+	mux.HandleFunc("GET /api/limits", s.showLimits)
 	mux.HandleFunc("GET /api/policy", s.showPolicy)
 	mux.HandleFunc("POST /api/policy/promote", s.promotePolicy)
-	for path, method := range map[string]string{"/api/policy": http.MethodGet, "/api/policy/promote": http.MethodPost} {
+	for path, method := range map[string]string{"/api/limits": http.MethodGet, "/api/policy": http.MethodGet, "/api/policy/promote": http.MethodPost} {
 		mux.HandleFunc(path, func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Allow", method)
 			refuse(w, http.StatusMethodNotAllowed, "unknown_path", "this path takes "+method)
@@ -94,7 +95,7 @@ func (s *service) admitted(local bool, next http.Handler) http.Handler {
 		if err != nil {
 			host = ""
 		}
-		f := &gateway.Facts{Now: time.Now(), Caller: caller, Address: host, Admin: &gateway.AdminCall{Method: r.Method, Path: r.URL.Path}}
+		f := &gateway.Facts{Now: time.Now().In(s.counting.bounds.Load().zone), Caller: caller, Address: host, Admin: &gateway.AdminCall{Method: r.Method, Path: r.URL.Path}}
 		if live := s.policies.inForce().live; live != nil {
 			denial, err := live.Admit(r.Context(), f)
 			switch {

@@ -41,5 +41,9 @@ func (p *Program) check(ctx context.Context, args []string) error {
 	}
 	fmt.Fprintf(p.Stdout, "%s is good: %d providers, %d models, %d guards, policy %s\n",
 		*file, len(c.Providers), len(c.Models), len(c.Guards), cmp.Or(g.Revision(), "none"))
+	printLimits(p.Stdout, c)
+	for _, warning := range unpriced(c) {
+		log.Warn(warning)
+	}
 	return nil
 }

@@ -3,6 +3,7 @@ package cli
 import (
 	"time"
 
+	"github.com/attache-gateway/attache/extproc/config"
 	"github.com/attache-gateway/attache/extproc/gateway"
 	"github.com/attache-gateway/attache/extproc/shadow"
 	"github.com/attache-gateway/attache/extproc/telemetry"
@@ -10,7 +11,7 @@ import (
 
 // sinks take the records of exchanges.
 func (s *service) sinks() []gateway.Sink {
-	all := []gateway.Sink{s.ledger, recordLog{s.log}}
+	all := []gateway.Sink{s.ledger, recordLog{s.log}, s.counting}
 	if s.measured {
 		all = append(all, s.metrics)
 	}
@@ -18,7 +19,8 @@ func (s *service) sinks() []gateway.Sink {
 }
 
 // loaded notes what was put in force.
-func (s *service) loaded(g *gateway.Gateway, rules *ruleSet) {
+func (s *service) loaded(c *config.Config, g *gateway.Gateway, rules *ruleSet) {
+	s.counting.bounds.Store(boundsOf(c))
 	s.metrics.Configured(g.Configured())
 	s.metrics.ConfigLoaded(nil)
 	s.metrics.PolicyLoaded(rules.stale)
@@ -31,6 +33,9 @@ func (s *service) state() telemetry.State {
 		Targets:     s.health.States(time.Now()),
 		RecordsLost: s.ledger.Lost(),
 		Answers:     s.answers.state(),
+		AlertsLost:  s.counting.alerts.Lost(),
+		Crowded:     s.counting.store.Crowded(),
+		Limits:      s.counting.states(time.Now()),
 	}
 	if s.decisions.Decisions != nil {
 		v.DecisionsLost, v.DecisionsUnsent = s.decisions.Lost()

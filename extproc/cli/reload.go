@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/attache-gateway/attache/extproc/config"
 	"github.com/attache-gateway/attache/extproc/credential"
@@ -99,7 +100,7 @@ func (s *service) reload(ctx context.Context, p *Program, file string) *config.C
 	}
 	s.holder.Swap(g)
 	s.policies.put(rules)
-	s.loaded(g, rules)
+	s.loaded(c, g, rules)
 	s.adminToken.Store(&c.AdminToken)
 	s.log.Info("reloaded", "policy", g.Revision())
 	if !bytes.Equal(envoy, s.envoy) {
@@ -120,6 +121,9 @@ func (s *service) rebuild(ctx context.Context, p *Program, file string) (*config
 	rules, err := s.policies.load(ctx, c, s.log)
 	if err != nil {
 		s.metrics.PolicyLoaded(err)
+		return nil, nil, nil, nil, err
+	}
+	if err := s.counting.seed(ctx, c, time.Now()); err != nil {
 		return nil, nil, nil, nil, err
 	}
 	creds := credential.NewSet(s.log)

@@ -54,6 +54,7 @@ type service struct {
 	changing   sync.Mutex // what is in force
 	health     *gateway.Health
 	issuers    *auth.KeyServers
+	counting   *counting
 	answers    answerCache
 	ledger     *ledger.Ledger
 	decisions  decisionLog
@@ -82,6 +83,11 @@ func (p *Program) start(ctx context.Context, c *config.Config, file string) (_ *
 	if s.ledger, err = ledger.Open(ctx, ledger.Options{Path: c.Ledger.SQLite, Logger: s.log}); err != nil {
 		return nil, err
 	}
+	s.counting = newCounting(s.log, s.metrics.BudgetAlert)
+	if err = s.counting.seed(ctx, c, time.Now()); err != nil {
+		return nil, err
+	}
+	s.counting.known(boundsOf(c), time.Now())
 	if err = s.decisions.open(c, s.log); err != nil {
 		return nil, err
 	}
@@ -98,7 +104,7 @@ func (p *Program) start(ctx context.Context, c *config.Config, file string) (_ *
 	s.creds.Store(creds)
 	s.policies.put(rules)
 	s.holder = gateway.NewHolder(g)
-	s.loaded(g, rules)
+	s.loaded(c, g, rules)
 	if s.envoy, err = p.render(c); err != nil {
 		return nil, err
 	}
@@ -117,7 +123,7 @@ func (p *Program) start(ctx context.Context, c *config.Config, file string) (_ *
 
 // lasting is what outlives the snapshots of this gateway.
 func (s *service) lasting() lasting {
-	return lasting{health: s.health, issuers: s.issuers, answers: &s.answers, decisions: &s.decisions, sinks: s.sinks()}
+	return lasting{health: s.health, issuers: s.issuers, counting: s.counting, answers: &s.answers, decisions: &s.decisions, sinks: s.sinks()}
 }
 
 // listen serves ext_proc. A socket that a dead gateway left behind is removed,
@@ -191,6 +197,9 @@ func (s *service) stop() {
 		s.holder.Close()
 	}
 	s.decisions.close(s.log)
+	if s.counting != nil {
+		s.counting.alerts.Close()
+	}
 	if s.ledger != nil {
 		if err := s.ledger.Close(); err != nil {
 			s.log.Error("the ledger could not be closed", "error", err)

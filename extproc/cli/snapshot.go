@@ -31,6 +31,7 @@ const freeTime = 10 * time.Second
 type lasting struct {
 	health    *gateway.Health
 	issuers   *auth.KeyServers
+	counting  *counting
 	answers   *answerCache
 	decisions *decisionLog
 	sinks     []gateway.Sink
@@ -61,6 +62,9 @@ func snapshot(ctx context.Context, c *config.Config, log *slog.Logger, creds *cr
 		Health:      l.health,
 		Breaker:     c.Health,
 		Guards:      guards,
+		Limits:      l.counting.limits(log),
+		Bounds:      boundsOf(c).all(),
+		Zone:        c.Zone,
 		Sinks:       l.sinks,
 		Decisions:   l.decisions.sink(c, log),
 		Explaining:  c.Policy.Explain,

@@ -7,6 +7,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/attache-gateway/attache/extproc/config"
 	"github.com/attache-gateway/attache/extproc/ledger"
 )
 
@@ -15,6 +16,7 @@ func (p *Program) usage(ctx context.Context, args []string) error {
 	f := p.flags("usage")
 	file := f.String("c", "", "configuration `file`")
 	since := f.Duration("since", 0, "how far to look back, as 24h; all by default")
+	budgets := f.Bool("budgets", false, "what was spent of the budgets, by account, instead")
 	asJSON := f.Bool("json", false, "print JSON")
 	if err := parse(f, args); err != nil {
 		return err
@@ -22,6 +24,9 @@ func (p *Program) usage(ctx context.Context, args []string) error {
 	c, err := p.loadOffline(*file)
 	if err != nil {
 		return err
+	}
+	if *budgets {
+		return p.spent(ctx, c, *asJSON)
 	}
 	var from time.Time
 	if *since > 0 {
@@ -38,6 +43,44 @@ func (p *Program) usage(ctx context.Context, args []string) error {
 	fmt.Fprintln(w, "KEY\tTEAM\tMODEL\tREQUESTS\tERRORS\tHITS\tINPUT\tOUTPUT\tUSD\t")
 	for _, s := range sums {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%d\t%d\t%d\t%d\t%s\t\n", orDash(s.Key), orDash(s.Team), orDash(s.Model), s.Requests, s.Errors, s.Hits, s.Input, s.Output, cost(s))
+	}
+	return w.Flush()
+}
+
+// A spending is what one account has used of a budget, by the ledger.
+type spending struct {
+	Budget    string    `json:"budget"`
+	Account   string    `json:"account"` // empty: of all that have none
+	UsedNano  int64     `json:"used_nano_usd"`
+	LimitNano int64     `json:"limit_nano_usd"`
+	Since     time.Time `json:"since"`
+	Resets    time.Time `json:"resets"`
+}
+
+// maxSpending is how many accounts of each budget are shown: those that used most.
+const maxSpending = 1000
+
+// spent prints what accounts have used of the budgets.
+func (p *Program) spent(ctx context.Context, c *config.Config, asJSON bool) error {
+	all := []spending{}
+	for i := range c.Budgets {
+		b := &c.Budgets[i]
+		since, until := b.Period(time.Now(), c.Zone)
+		used, err := ledger.Used(ctx, c.Ledger.SQLite, b.Per, since, maxSpending)
+		if err != nil {
+			return err
+		}
+		for _, u := range used {
+			all = append(all, spending{b.Name, u.Account, u.CostNano, b.CostNano, since, until})
+		}
+	}
+	if asJSON {
+		return json.NewEncoder(p.Stdout).Encode(all)
+	}
+	w := tabwriter.NewWriter(p.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(w, "BUDGET\tACCOUNT\tUSD\tOF\tRESETS\t")
+	for _, s := range all {
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t\n", s.Budget, orDash(s.Account), dollars(s.UsedNano), dollars(s.LimitNano), s.Resets.Format(time.DateOnly))
 	}
 	return w.Flush()
 }

@@ -22,7 +22,7 @@ type Caller struct {
 // Facts are what a policy can know. See policies/README.md for the form in
 // which rules see them. What the policy does not read need not be there.
 type Facts struct {
-	Now     time.Time
+	Now     time.Time // in the zone that rules see it in
 	Op      llm.Op
 	Dialect string
 	Method  string // of HTTP

@@ -34,7 +34,7 @@ type Options struct {
 	Guards     []InputGuard   // in order
 	Limits     Limits         // outlives the snapshot; may be nil where there are no Bounds
 	Bounds     []Limit        // for all requests, besides the policy's; those of one name belong together
-	Zone       *time.Location // of calendar windows; nil: UTC
+	Zone       *time.Location // of calendar windows and of what the policy sees of the time; nil: UTC
 	Sinks      []Sink
 	Decisions  DecisionSink // nil: nobody wants to know
 	Explaining Explaining   // who may ask why
@@ -84,6 +84,7 @@ type Gateway struct {
 	breaker    Breaker
 	shares     *shareout
 	guards     []InputGuard
+	zone       *time.Location
 	sinks      []Sink
 	decisions  DecisionSink
 	explaining Explaining
@@ -115,9 +116,12 @@ func New(o Options) (*Gateway, error) {
 		providers: map[string]*Provider{},
 		models:    map[string]*model{},
 		defaults:  o.Defaults,
-		auth:      o.Auth, health: o.Health, breaker: o.Breaker, shares: newShareout(), guards: o.Guards, outputGuards: o.OutputGuards, sinks: o.Sinks, decisions: o.Decisions, explaining: o.Explaining,
+		auth:      o.Auth, health: o.Health, breaker: o.Breaker, shares: newShareout(), guards: o.Guards, zone: o.Zone, outputGuards: o.OutputGuards, sinks: o.Sinks, decisions: o.Decisions, explaining: o.Explaining,
 		caching: o.Caching, forward: o.Forward, passUsage: o.PassUsage, maxRequest: o.MaxRequest, maxResponse: o.MaxResponse, now: o.Now,
 		free: o.Free,
+	}
+	if g.zone == nil {
+		g.zone = time.UTC
 	}
 	if g.health == nil {
 		g.health = NewHealth()

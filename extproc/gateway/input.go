@@ -5,7 +5,7 @@ import "github.com/attache-gateway/attache/extproc/llm"
 // facts gathers what the policy can know.
 func (x *Exchange) facts(r *llm.Request, targets []*target) *Facts {
 	f := &Facts{
-		Now: x.record.Start, Op: r.Op, Dialect: x.front.dialect, Method: x.head.Method, Path: x.head.plainPath(),
+		Now: x.record.Start.In(x.gw.zone), Op: r.Op, Dialect: x.front.dialect, Method: x.head.Method, Path: x.head.plainPath(),
 		Model: r.Model, Stream: r.Stream, MaxTokens: r.MaxTokens,
 		Messages: len(r.Messages), Bytes: int64(len(r.Body.Raw)),
 		Caller: x.caller, User: x.record.User, Session: x.record.Session, Properties: x.record.Properties,

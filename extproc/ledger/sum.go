@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"os"
 	"time"
@@ -33,10 +34,7 @@ FROM exchanges WHERE start_ns >= ? GROUP BY key, team, what ORDER BY sum(cost_na
 // Sum adds up the records since a time of the database at path, which may be in
 // use.
 func Sum(ctx context.Context, path string, since time.Time) ([]Total, error) {
-	if _, err := os.Stat(path); err != nil {
-		return nil, fmt.Errorf("ledger: no records yet: %w", err)
-	}
-	db, err := open(path, "rw") // a reader of a write-ahead log writes its index
+	db, err := reader(path)
 	if err != nil {
 		return nil, err
 	}
@@ -59,4 +57,12 @@ func Sum(ctx context.Context, path string, since time.Time) ([]Total, error) {
 		totals = append(totals, t)
 	}
 	return totals, rows.Err()
+}
+
+// reader opens a database that is there, and may be in use, to read it.
+func reader(path string) (*sql.DB, error) {
+	if _, err := os.Stat(path); err != nil {
+		return nil, fmt.Errorf("ledger: no records yet: %w", err)
+	}
+	return open(path, "rw") // a reader of a write-ahead log writes its index
 }

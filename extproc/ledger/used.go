@@ -39,7 +39,7 @@ func Used(ctx context.Context, path, per string, since time.Time, limit int) ([]
 	if account == "" {
 		return nil, fmt.Errorf("ledger: there are no accounts per %q", per)
 	}
-	db, err := open(path, "rw") // a reader of a write-ahead log writes its index
+	db, err := reader(path)
 	if err != nil {
 		return nil, err
 	}

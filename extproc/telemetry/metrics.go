@@ -22,6 +22,7 @@ type Metrics struct {
 	exchanges
 	decided
 	loads
+	alerts
 	read *reading
 }
 
@@ -31,7 +32,7 @@ var _ gateway.Sink = (*Metrics)(nil)
 func NewMetrics() *Metrics {
 	r := prometheus.NewRegistry()
 	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	m := &Metrics{registry: r, exchanges: newExchanges(r), decided: newDecided(r), loads: newLoads(r)}
+	m := &Metrics{registry: r, exchanges: newExchanges(r), decided: newDecided(r), loads: newLoads(r), alerts: newAlerts(r)}
 	m.read = &reading{label: m.exchanges.targets.label}
 	r.MustRegister(m.read)
 	return m

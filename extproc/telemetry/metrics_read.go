@@ -19,8 +19,11 @@ type State struct {
 	Streams     int64    // open exchanges
 	Targets     []gateway.TargetState
 	Credentials []Credential
+	Limits      []LimitState
 
 	RecordsLost     int64 // by the ledger
+	AlertsLost      int64 // of budgets
+	Crowded         int64 // requests that were counted with those of others
 	DecisionsLost   int64 // by the file of the log of decisions
 	DecisionsUnsent int64 // by its collector
 }
@@ -126,6 +129,7 @@ func (r *reading) Collect(to chan<- prometheus.Metric) {
 		out.gauge(answersBytes, float64(s.Answers.Bytes))
 		out.counter(answersEvicted, s.Answers.Evicted)
 	}
+	out.limits(&s)
 	r.targets(out, s.Targets)
 	for _, c := range s.Credentials {
 		out.gauge(credentialReady, truth(c.Ready), c.Provider)

@@ -49,7 +49,8 @@ func state() State {
 			{Provider: "openai", Model: "x", State: "open", InFlight: 1}, {Provider: "openai", Model: "y", State: "closed", InFlight: 1},
 		},
 		Credentials: []Credential{{Provider: "vertex", Ready: true, Expires: begun, Failed: 5}, {Provider: "azure"}},
-		RecordsLost: 6, DecisionsLost: 7, DecisionsUnsent: 8,
+		Limits:      []LimitState{{Kind: "limit", Name: "key", Accounts: 1, Least: 250}, {Kind: "budget", Name: "team", Accounts: 7, Low: 3, Spent: 1, UsedNano: 5000}},
+		RecordsLost: 6, DecisionsLost: 7, DecisionsUnsent: 8, Crowded: 11, AlertsLost: 12,
 	}
 }
 
@@ -57,6 +58,8 @@ func state() State {
 func counting() *Metrics {
 	m := NewMetrics()
 	m.Configured([]string{"openai/gpt-4o"})
+	m.BudgetAlert("team", 800)
+	m.BudgetAlert("team", 800)
 	m.Watch(state)
 	m.Record(answered())
 	m.Record(cut())
@@ -138,6 +141,14 @@ func TestMetrics(t *testing.T) {
 		`attache_credential_ready{provider="azure"}`:                                       "0",
 		`attache_credential_errors_total{provider="vertex"}`:                               "5",
 		`attache_credential_expires_timestamp_seconds{provider="vertex"}`:                  "1.7952678e+09",
+		`attache_limit_accounts{kind="budget",left="low",name="team"}`:                     "2",
+		`attache_limit_accounts{kind="budget",left="none",name="team"}`:                    "1",
+		`attache_limit_accounts{kind="budget",left="much",name="team"}`:                    "4",
+		`attache_limit_least_left_permille{kind="limit",name="key"}`:                       "250",
+		`attache_budget_used_nano_dollars{name="team"}`:                                    "5000",
+		`attache_limit_crowded_total`:                                                      "11",
+		`attache_budget_alerts_total{budget="team",share_permille="800"}`:                  "2",
+		`attache_budget_alerts_lost_total`:                                                 "12",
 		`attache_ledger_lost_total`:                                                        "6",
 		`attache_decision_log_lost_total{to="collector"}`:                                  "8",
 	} {

@@ -1,0 +1,156 @@
+package cli
+
+import (
+	"context"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/attache-gateway/attache/extproc/alert"
+	"github.com/attache-gateway/attache/extproc/config"
+	"github.com/attache-gateway/attache/extproc/gateway"
+	"github.com/attache-gateway/attache/extproc/inmem"
+	"github.com/attache-gateway/attache/extproc/ledger"
+)
+
+// A counting is what limits and budgets are counted with. It outlives
+// configurations, so that a reload gives nobody anything anew. It is a
+// gateway.Sink: it looks at the budgets of each request that has ended.
+type counting struct {
+	log    *slog.Logger
+	store  *inmem.Limits
+	alerts *alert.Alerts
+
+	bounds atomic.Pointer[bounds] // in force
+
+	mu     sync.Mutex
+	seeded map[seededKind]bool
+}
+
+// A seededKind is a kind of limits of which the ledger said what was used before.
+type seededKind struct{ per, window, zone string }
+
+// bounds are the limits and budgets of a configuration.
+type bounds struct {
+	limits  []gateway.Limit
+	budgets []gateway.Limit
+	alerts  []alert.Budget // of the budgets
+	zone    *time.Location
+}
+
+func boundsOf(c *config.Config) *bounds {
+	b := &bounds{limits: c.Limits, zone: c.Zone}
+	for i := range c.Budgets {
+		from := &c.Budgets[i]
+		b.budgets = append(b.budgets, from.Limit)
+		b.alerts = append(b.alerts, alert.Budget{Name: from.Name, Per: from.Per, Shares: from.Alerts, Webhook: from.Webhook})
+	}
+	return b
+}
+
+// all returns the limits and then the budgets.
+func (b *bounds) all() []gateway.Limit { return slices.Concat(b.limits, b.budgets) }
+
+func newCounting(log *slog.Logger, alerted func(budget string, permille int64)) *counting {
+	n := &counting{log: log, store: inmem.NewLimits(log), alerts: alert.New(log, alerted), seeded: map[seededKind]bool{}}
+	n.bounds.Store(&bounds{})
+	return n
+}
+
+// limits is where to count. Without a counting it is a place of which nobody knows.
+func (n *counting) limits(log *slog.Logger) gateway.Limits {
+	if n == nil {
+		return inmem.NewLimits(log)
+	}
+	return n.store
+}
+
+// maxSeeded bounds the accounts of one kind that are taken over from the ledger:
+// those that used most.
+const maxSeeded = 100_000
+
+// seed takes over from the ledger what was used in the calendar windows of a
+// configuration before this program counted it, as at a start.
+func (n *counting) seed(ctx context.Context, c *config.Config, now time.Time) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, l := range boundsOf(c).all() {
+		k := seededKind{l.Per, l.Window, c.Zone.String()}
+		since, _ := l.Period(now, c.Zone)
+		if l.Window == "" || n.seeded[k] {
+			continue
+		}
+		used, err := ledger.Used(ctx, c.Ledger.SQLite, l.Per, since, maxSeeded)
+		if err != nil {
+			return err
+		}
+		for _, u := range used {
+			claim := gateway.Claim{Limit: &l, Account: u.Account, Zone: c.Zone, Amount: gateway.Amount{Requests: u.Requests, Tokens: u.Tokens, CostNano: u.CostNano}}
+			if err := n.store.Seed(now, claim); err != nil {
+				return err
+			}
+		}
+		n.seeded[k] = true
+	}
+	return nil
+}
+
+// known notes that the alerts about what is used already were given, before this
+// program started.
+func (n *counting) known(b *bounds, now time.Time) {
+	for i := range b.budgets {
+		for account, left := range n.store.All(now, gateway.Claim{Limit: &b.budgets[i], Zone: b.zone}) {
+			n.alerts.Known(&b.alerts[i], stateOf(account, &left), now)
+		}
+	}
+}
+
+// Record looks at the budgets of a request that has ended.
+func (n *counting) Record(r *gateway.Record) {
+	b := n.bounds.Load()
+	now := r.Start.Add(r.Duration)
+	for i := range b.budgets {
+		if len(b.alerts[i].Shares) == 0 {
+			continue
+		}
+		var left [1]gateway.Left
+		claim := [1]gateway.Claim{{Limit: &b.budgets[i], Account: accountOf(r, b.budgets[i].Per), Zone: b.zone}}
+		if err := n.store.Left(context.Background(), now, claim[:], left[:]); err != nil {
+			n.log.Error("a budget cannot be looked at", "budget", b.budgets[i].Name, "error", err)
+			continue
+		}
+		n.alerts.Saw(&b.alerts[i], stateOf(claim[0].Account, &left[0]), now)
+	}
+}
+
+func stateOf(account string, l *gateway.Left) alert.State {
+	return alert.State{Account: account, Limit: l.Max.CostNano, Used: l.Used.CostNano, Resets: l.Resets}
+}
+
+// accountOf is the account of a request by what a limit is per.
+func accountOf(r *gateway.Record, per string) string {
+	switch per {
+	case "key":
+		return r.Caller.KeyID
+	case "team":
+		return r.Caller.Team
+	case "org":
+		return r.Caller.Org
+	case "user":
+		if r.User != "" {
+			return r.User
+		}
+		return r.Caller.User
+	case "session":
+		return r.Session
+	case "model":
+		return r.Target
+	case "provider":
+		return r.Provider
+	}
+	name, _ := strings.CutPrefix(per, "property.")
+	return r.Properties[name]
+}
