@@ -14,15 +14,19 @@ const (
 	headerSize  = 28
 	segmentSize = 16
 
-	phaseRequest = 1
-	flagEOS      = 1 // no text follows
+	flagEOS     = 1 // no text follows
+	flagContext = 2 // the first bytes were seen before
 )
+
+var phaseCodes = map[gateway.Phase]uint16{gateway.PhaseRequest: 1, gateway.PhaseResponse: 2, gateway.PhaseStream: 3}
 
 // roleCodes has no code for roles that the ABI does not know: they are 0.
 var roleCodes = map[llm.Role]byte{llm.RoleSystem: 1, llm.RoleUser: 2, llm.RoleAssistant: 3}
 
 // A frame is the input of one check.
 type frame struct {
+	phase    gateway.Phase
+	flags    uint16
 	meta     []byte
 	segments []gateway.Segment
 	blob     int // bytes of text
@@ -36,6 +40,13 @@ func (f *frame) set(t *gateway.Text) {
 	m = jsonx.AppendString(m, t.RequestID)
 	m = append(m, `,"tenant_hash":`...)
 	m = jsonx.AppendString(m, t.Tenant)
+	f.phase, f.flags = t.Phase, 0
+	if !t.More {
+		f.flags |= flagEOS
+	}
+	if t.Seen {
+		f.flags |= flagContext
+	}
 	f.meta, f.segments, f.blob = append(m, '}'), t.Segments, 0
 	for i := range f.segments {
 		f.blob += len(f.segments[i].Text)
@@ -53,8 +64,8 @@ func (f *frame) write(b []byte) {
 	blobAt := metaAt + len(f.meta)
 
 	copy(b, frameMagic)
-	le.PutUint16(b[4:], phaseRequest)
-	le.PutUint16(b[6:], flagEOS)
+	le.PutUint16(b[4:], phaseCodes[f.phase])
+	le.PutUint16(b[6:], f.flags)
 	le.PutUint32(b[8:], uint32(len(f.segments)))
 	le.PutUint32(b[12:], uint32(metaAt))
 	le.PutUint32(b[16:], uint32(len(f.meta)))

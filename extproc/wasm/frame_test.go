@@ -28,3 +28,26 @@ func TestFrame(t *testing.T) {
 		t.Errorf("got  %q\nwant %q", b, want)
 	}
 }
+
+// TestPhases: what of a frame tells requests, responses and streams apart.
+func TestPhases(t *testing.T) {
+	for _, tt := range []struct {
+		text gateway.Text
+		want string
+	}{
+		{gateway.Text{}, "\x01\x00\x01\x00"},
+		{gateway.Text{Phase: gateway.PhaseResponse}, "\x02\x00\x01\x00"},
+		{gateway.Text{Phase: gateway.PhaseStream}, "\x03\x00\x01\x00"},
+		{gateway.Text{Phase: gateway.PhaseStream, More: true}, "\x03\x00\x00\x00"},
+		{gateway.Text{Phase: gateway.PhaseStream, More: true, Seen: true}, "\x03\x00\x02\x00"},
+		{gateway.Text{Phase: gateway.PhaseStream, Seen: true}, "\x03\x00\x03\x00"},
+	} {
+		var f frame
+		f.set(&tt.text)
+		b := make([]byte, f.size())
+		f.write(b)
+		if got := string(b[4:8]); got != tt.want {
+			t.Errorf("%+v: got %q, want %q", tt.text, got, tt.want)
+		}
+	}
+}

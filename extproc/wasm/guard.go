@@ -2,8 +2,8 @@
 // attache.guard.v1, which wasm-plugins/ABI.md describes.
 //
 // Load compiles a module that is pinned by its SHA-256 and checks that it is a
-// guest of the ABI. Check copies the text of a request into an instance, calls
-// it, and reads its verdict strictly. Instances are pooled; one that trapped,
+// guest of the ABI. Check copies the text of a request or response into an instance,
+// calls it, and reads its verdict strictly. Instances are pooled; one that trapped,
 // ran too long or returned nonsense is thrown away and replaced.
 //
 // What holds: an endless loop ends at the deadline, memory and tables have
@@ -64,6 +64,7 @@ type Options struct {
 type Guard struct {
 	name     string
 	deadline time.Duration
+	manifest manifest
 	program  *program
 	pool     *pool
 	cache    wazero.CompilationCache // nil: none
@@ -175,7 +176,15 @@ func (g *Guard) prepare(ctx context.Context, module []byte) (*instance, error) {
 	if p.compiled.ExportedFunctions()[exportConfigure] == nil && string(p.config) != "{}" {
 		return nil, fmt.Errorf("has a configuration, but no export %s", exportConfigure)
 	}
-	return p.start(ctx)
+	first, err := p.start(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if g.manifest, err = first.manifest(ctx); err != nil {
+		first.close()
+		return nil, err
+	}
+	return first, nil
 }
 
 // newRuntime makes the plugin's own runtime: limits belong to a runtime, not to

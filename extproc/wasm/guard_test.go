@@ -69,7 +69,7 @@ func TestVerdictArrives(t *testing.T) {
 	got, err := g.Check(t.Context(), text("one", "é€!"))
 	want := gateway.Verdict{Action: gateway.ActionRedact, Code: "c", Message: "m",
 		Findings: []gateway.Finding{{Segment: 0, Start: 0, End: 1, Label: "a"}, {Segment: 1, Start: 2, End: 5, Label: "b", Replacement: "€"}},
-		Labels:   []string{"l"}, Scores: map[string]float64{"s": 0.5}}
+		Labels:   []string{"l"}, Scores: map[string]float64{"s": 0.5}, Holds: true, Hold: 3}
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Fatalf("got %+v, %v\nwant %+v", got, err, want)
 	}

@@ -61,8 +61,9 @@ func (r *verdictReader) member(name []byte) (err error) {
 	case "scores":
 		v.Scores = make(map[string]float64)
 		err = r.json.Object(r.score)
-	case "hold": // only streams ask for it, but any verdict may say it
-		_, err = r.count()
+	case "hold":
+		v.Holds = true
+		v.Hold, err = r.count()
 	default:
 		err = r.json.Fail("unknown member")
 	}
