@@ -124,7 +124,7 @@ func newID(start time.Time) string {
 // refuse writes an error as the answer and into the record.
 func (x *Exchange) refuse(e *llm.Error) *llm.Answer {
 	x.record.Status, x.record.Code = e.Status, e.Code
-	a := &llm.Answer{Status: e.Status, Type: "application/json", Header: x.ownHeaders(), Body: x.wire.EncodeError(e)}
+	a := &llm.Answer{Status: e.Status, Type: "application/json", Header: append(x.ownHeaders(), retryAfter(e, nil)...), Body: x.wire.EncodeError(e)}
 	if e.Code == llm.CodeQuota {
 		a.Header = append(a.Header, llm.Header{Name: "x-should-retry", Value: "false"})
 	}
