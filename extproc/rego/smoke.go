@@ -71,9 +71,10 @@ func imagine(r *rand.Rand, i int, o *Options) *gateway.Facts {
 		return f
 	}
 	some := func() bool { return i == 1 || r.IntN(2) == 0 }
+	word := func(words ...string) string { return words[r.IntN(len(words))] }
 	text := func(words ...string) string {
 		if some() {
-			return words[r.IntN(len(words))]
+			return word(words...)
 		}
 		return ""
 	}
@@ -109,15 +110,15 @@ func imagine(r *rand.Rand, i int, o *Options) *gateway.Facts {
 	f.Address, f.User, f.Session, f.Properties = text("192.0.2.1", "2001:db8::1"), text("u1", "u2"), text("s1"), names()
 	for range r.IntN(4) {
 		f.Candidates = append(f.Candidates, gateway.Candidate{
-			Provider: text("openai", "anthropic", "local"), Model: text("gpt-4o", "claude-sonnet-4-5", "llama3.3"), Tags: names(), Region: text("eu", "us"),
-			InputPrice: number() - 1, OutputPrice: number() - 1, Context: number(), MaxOutput: number(), State: text("closed", "open", "half_open"),
+			Provider: word("openai", "anthropic", "local"), Model: word("gpt-4o", "claude-sonnet-4-5", "llama3.3"), Tags: names(), Region: text("eu", "us"),
+			InputPrice: number() - 1, OutputPrice: number() - 1, Context: number(), MaxOutput: number(), State: word("closed", "open", "half_open"),
 			ErrorsPermille: min(number(), 1000), LatencyMS: number(), FirstTokenMS: number(), InFlight: number(), Weight: number(), LeftPermille: min(number(), 1000),
 		})
 	}
 	f.Limits, f.Budgets = someLeft(r, o.Limits, f.Now), someLeft(r, o.Budgets, f.Now)
 	f.Guards = map[string]gateway.Verdict{}
 	for _, name := range o.Guards {
-		f.Guards[name] = gateway.Verdict{Action: gateway.Action(text("allow", "redact", "block")), Labels: []string{"email", "ssn"}[:r.IntN(3)], Scores: map[string]float64{"injection": r.Float64()}}
+		f.Guards[name] = gateway.Verdict{Action: gateway.Action(word("allow", "redact", "block")), Labels: []string{"email", "ssn"}[:r.IntN(3)], Scores: map[string]float64{"injection": r.Float64()}}
 	}
 	f.Record.Status, f.Record.Usage.Output, f.Record.CostNano = 200+int(r.Int64N(400)), number(), number()
 	f.Record.Provider, f.Record.Finish, f.Record.Truncated = text("openai"), llm.FinishReason(text("stop", "length")), some()
