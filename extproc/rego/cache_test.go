@@ -98,6 +98,13 @@ log contains {"level": "meta"} if {
 	_ = input.session
 }
 
+route contains {"exclude": {"model": ["m", input.user]}, "timeout_ms": input.request.max_tokens} if {
+	input.request.max_tokens > 0
+	input.user != ""
+}
+
+label contains {"tenant": input.request.headers["x-tenant"], "tier": input.caller.labels.tier, "mail": input.properties.mail}
+
 header contains {"name": "x-team", "value": input.caller.team} if input.caller.team != ""
 
 cache contains {"mode": "off"} if input.time.weekday == "sunday"

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -22,19 +23,21 @@ type rule struct {
 	place    string // file:line
 	priority int64  // custom.priority of its METADATA
 	verb     *verb
-	head     effect    // nil: not known before evaluation
-	constant ast.Value // the head as it was written, if it is known
-	last     *lastHead // what it was when it was not known, at the latest evaluation
-	always   bool      // the head is constant and there is no condition
-	team     string    // whose rule it is; empty: the gateway's own
+	written  *ast.Term   // the head as it was written
+	head     effect      // nil: not known before evaluation
+	facts    []*ast.Term // of the input, where the head is constant but for them
+	last     *atomic.Pointer[decodedHead]
+	always   bool   // the head is constant and there is no condition
+	team     string // whose rule it is; empty: the gateway's own
 	cost     time.Duration
 	indexed  bool
 }
 
 // desugar adds to each rule "verb contains X if body" of an entry point's
-// package a copy of it: "effects contains N" where X is constant, else
-// "effects contains [N, X]", N being the rule's index in the result. The
-// originals stay, as rules may refer to them; unreferenced they cost nothing.
+// package a copy of it: "effects contains N" where X is constant but for facts,
+// which become conditions, else "effects contains [N, X]", N being the rule's
+// index in the result. The originals stay, as rules may refer to them;
+// unreferenced they cost nothing.
 // The effects of a team's package join those of the gateway's for its callers.
 // What rules name and the configuration does not have is a warning, one in a line.
 func desugar(modules map[string]*ast.Module, o *Options) (rules map[int][]rule, warnings []string, err error) {
@@ -222,23 +225,26 @@ func (d *desugarer) effect(r *ast.Rule, v *verb, h home) *ast.Rule {
 	case cacheUse:
 		d.cache(r.Location, said)
 	}
-	element := ast.InternedTerm(n)
-	constant := r.Head.Key.Value
-	if !ast.IsConstant(constant) {
-		decoded, constant = nil, nil
+	made := rule{id: ruleID(r), place: place(r.Location), team: h.team, verb: v, written: r.Head.Key.Copy(), last: &atomic.Pointer[decodedHead]{}}
+	element, constant := ast.InternedTerm(n), ast.IsConstant(r.Head.Key.Value)
+	if constant {
+		made.head = decoded
+	} else if made.facts = factsOf(made.written); made.facts == nil {
 		element = ast.ArrayTerm(element, r.Head.Key.Copy())
 	}
-	made := rule{id: ruleID(r), place: place(r.Location), team: h.team, verb: v, head: decoded, constant: constant, last: &lastHead{}}
 	if made.priority, err = priority(r); err != nil {
 		d.problems.at(r.Location, "%w", err)
 	}
 	made.cost, made.indexed = costOf(r)
-	made.always = constant != nil && trivial(r.Body)
+	made.always = constant && trivial(r.Body)
 	d.rules[h.on] = append(d.rules[h.on], made)
 
 	c := r.Copy()
 	c.Head = ast.NewHead(effectsName, element)
 	c.Head.Location = r.Head.Location
+	for _, e := range there(made.facts) {
+		c.Body.Append(e)
+	}
 	return c
 }
 

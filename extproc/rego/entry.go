@@ -80,66 +80,53 @@ func (e *entry) ask(ctx context.Context, f *gateway.Facts) (*fold, ast.Value, er
 	if err != nil {
 		return nil, in, err
 	}
-	sum, err := e.fold(effects)
+	sum, err := e.fold(effects, in)
 	return sum, in, err
 }
 
-func (e *entry) fold(effects ast.Set) (*fold, error) {
+// fold joins the effects of rules that hold for an input.
+func (e *entry) fold(effects ast.Set, in ast.Value) (*fold, error) {
 	f := &fold{rules: slices.Grow([]string(nil), effects.Len())}
+	var room [4]ast.Value
 	for _, t := range effects.Slice() {
-		r, head, err := e.effect(t)
+		r, values, err := e.effect(room[:0], t, in)
 		if err != nil {
 			return nil, err
+		}
+		head, err := r.decode(values, e.guards)
+		if err != nil {
+			return nil, malformed(r, err)
 		}
 		f.add(r, head)
 	}
 	return f, nil
 }
 
-// A lastHead remembers the latest head of a rule, because many requests in turn
-// give the same, as that of a team. Effects do not change, so it can be shared.
-type lastHead struct{ atomic.Pointer[decodedHead] }
-
-type decodedHead struct {
-	value ast.Value
-	head  effect
-}
-
-func (l *lastHead) decode(v *verb, value ast.Value, guards []string) (effect, error) {
-	if last := l.Load(); last != nil && ast.ValueEqual(last.value, value) {
-		return last.head, nil
-	}
-	head, err := v.decode(value, guards, false)
-	if err == nil {
-		l.Store(&decodedHead{value, head})
-	}
-	return head, err
-}
-
-// effect finds the rule of an element of the set, and its head: decoded when
-// the policy was loaded if it is constant, decoded now if not.
-func (e *entry) effect(t *ast.Term) (*rule, effect, error) {
-	index, value := t.Value, ast.Value(nil)
-	if a, ok := index.(*ast.Array); ok && a.Len() == 2 {
-		index, value = a.Elem(0).Value, a.Elem(1).Value
+// effect finds the rule of an element of the set, and appends what was not known
+// of its head when the policy was loaded.
+func (e *entry) effect(values []ast.Value, t *ast.Term, in ast.Value) (*rule, []ast.Value, error) {
+	index := t.Value
+	a, open := index.(*ast.Array)
+	if open && a.Len() == 2 {
+		index, values = a.Elem(0).Value, append(values, a.Elem(1).Value)
 	}
 	n, ok := index.(ast.Number)
 	if !ok {
 		return nil, nil, fmt.Errorf("unknown effect %v", t)
 	}
 	i, ok := n.Int()
-	if !ok || i < 0 || i >= len(e.rules) || (e.rules[i].head == nil) == (value == nil) {
+	if !ok || i < 0 || i >= len(e.rules) || open != e.rules[i].open() {
 		return nil, nil, fmt.Errorf("unknown effect %v", t)
 	}
 	r := &e.rules[i]
-	if value == nil {
-		return r, r.head, nil
+	for _, t := range r.facts {
+		v, err := in.Find(t.Value.(ast.Ref)[1:])
+		if err != nil {
+			return nil, nil, fmt.Errorf("%s: %v: %w", r.place, t, err)
+		}
+		values = append(values, v)
 	}
-	head, err := r.last.decode(r.verb, value, e.guards)
-	if err != nil {
-		return nil, nil, malformed(r, err)
-	}
-	return r, head, nil
+	return r, values, nil
 }
 
 // The time that a search for a slow rule takes at most, and between two.

@@ -267,10 +267,10 @@ func (p *Policy) inspect(ctx context.Context, in ast.Value, limit time.Duration,
 		if err != nil {
 			return v, err
 		}
-		if v.Rules, err = e.describe(effects); err != nil {
+		if v.Rules, err = e.describe(effects, in); err != nil {
 			return v, err
 		}
-		if sum, err = e.fold(effects); err != nil {
+		if sum, err = e.fold(effects, in); err != nil {
 			return v, err
 		}
 	}
@@ -279,18 +279,14 @@ func (p *Policy) inspect(ctx context.Context, in ast.Value, limit time.Duration,
 }
 
 // describe is what the rules of effects say, in the order of their places.
-func (e *entry) describe(effects ast.Set) ([]gateway.Effect, error) {
+func (e *entry) describe(effects ast.Set, in ast.Value) ([]gateway.Effect, error) {
 	all := make([]gateway.Effect, 0, effects.Len())
 	for _, t := range effects.Slice() {
-		r, _, err := e.effect(t)
+		r, values, err := e.effect(nil, t, in)
 		if err != nil {
 			return all, err
 		}
-		value := r.constant
-		if a, ok := t.Value.(*ast.Array); ok {
-			value = a.Elem(1).Value
-		}
-		head, err := jsonOf(value)
+		head, err := jsonOf(r.said(values))
 		if err != nil {
 			return all, err
 		}

@@ -94,7 +94,7 @@ func TestLikePlainSets(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := p.byVerb(t, effects, heads); got.Compare(want) != 0 {
+		if got := p.byVerb(t, effects, in, heads); got.Compare(want) != 0 {
 			t.Fatalf("input %v\nhave %v\nwant %v", in, got, want)
 		}
 	}
@@ -102,16 +102,16 @@ func TestLikePlainSets(t *testing.T) {
 
 // byVerb undoes the merge: the heads of each verb. Those of constant rules are
 // taken from the source.
-func (p *Policy) byVerb(t *testing.T, effects ast.Set, constant map[string]*ast.Term) ast.Object {
+func (p *Policy) byVerb(t *testing.T, effects ast.Set, in ast.Value, constant map[string]*ast.Term) ast.Object {
 	sets := map[string]ast.Set{"deny": ast.NewSet(), "route": ast.NewSet(), "modify": ast.NewSet(), "label": ast.NewSet()}
 	effects.Foreach(func(e *ast.Term) {
-		r, _, err := p.request.effect(e)
+		r, values, err := p.request.effect(nil, e, in)
 		if err != nil {
 			t.Fatal(err)
 		}
 		head := constant[r.place]
-		if a, ok := e.Value.(*ast.Array); ok {
-			head = a.Elem(1)
+		if len(values) > 0 {
+			head = ast.NewTerm(r.said(values))
 		}
 		sets[r.verb.name].Add(head)
 	})

@@ -57,7 +57,7 @@ func (e *entry) try(ctx context.Context, closed bool, in ast.Value, limit time.D
 	if err != nil {
 		return err
 	}
-	f, err := e.fold(effects)
+	f, err := e.fold(effects, in)
 	if err == nil {
 		_, err = f.decision(closed)
 	}
