@@ -95,8 +95,9 @@ func (s *service) admitted(local bool, next http.Handler) http.Handler {
 		if err != nil {
 			host = ""
 		}
-		f := &gateway.Facts{Now: time.Now().In(s.counting.bounds.Load().zone), Caller: caller, Address: host, Admin: &gateway.AdminCall{Method: r.Method, Path: r.URL.Path}}
 		if live := s.policies.inForce().live; live != nil {
+			now := time.Now().In(s.counting.bounds.Load().zone)
+			f := &gateway.Facts{Now: now, Caller: caller, Address: host, Admin: &gateway.AdminCall{Method: r.Method, Path: r.URL.Path}}
 			denial, err := live.Admit(r.Context(), f)
 			switch {
 			case err != nil:

@@ -22,10 +22,10 @@ var accounts = map[string]string{
 	"user": "CASE user WHEN '' THEN owner ELSE user END",
 }
 
-// sumUses counts the requests that limits count: those that went to a provider,
-// and those that were refused later than by a limit.
+// sumUses counts the requests that limits count: those that went to a provider or
+// were answered by the cache, and those that were refused later than by a limit.
 const sumUses = `
-SELECT %s AS account, sum(attempts IS NOT NULL OR code IN ('guard_blocked', 'guard_error')), sum(input + output), sum(cost_nano)
+SELECT %s AS account, sum(attempts IS NOT NULL OR cache = 'hit' OR code IN ('guard_blocked', 'guard_error')), sum(input + output), sum(cost_nano)
 FROM exchanges WHERE start_ns >= ? GROUP BY account ORDER BY sum(cost_nano) DESC, sum(input + output) DESC LIMIT ?`
 
 // Used adds up what was used since a time, by account: of each key, team and so on,

@@ -21,6 +21,7 @@ func TestUsed(t *testing.T) {
 			Usage: llm.Usage{Input: 5}, Attempts: []gateway.Attempt{{Target: "p/m", Result: "200"}}},
 		{Caller: gateway.Caller{KeyID: "k2"}, Attempts: []gateway.Attempt{{Target: "q/m", Result: "503"}}, Status: 502},
 		{Caller: gateway.Caller{KeyID: "k2"}, Status: 403, Code: llm.CodeGuardBlocked},
+		{Caller: gateway.Caller{KeyID: "k2"}, Cache: gateway.CacheHit, SavedNano: 7, Status: 200},
 		{Caller: gateway.Caller{KeyID: "k2"}, Status: 403, Code: llm.CodePolicyDenied}, // before it could count
 		{Caller: gateway.Caller{KeyID: "k2"}, Status: 429, Code: llm.CodeRateLimited},
 	} {
@@ -32,14 +33,14 @@ func TestUsed(t *testing.T) {
 	}
 	l.Close()
 	for per, want := range map[string][]Use{
-		"key":               {{"k1", 2, 18, 120}, {"k2", 2, 0, 0}},
-		"team":              {{"red", 2, 18, 120}, {"", 2, 0, 0}},
-		"org":               {{"acme", 1, 13, 100}, {"", 3, 5, 20}},
-		"user":              {{"ann", 1, 13, 100}, {"bob", 1, 5, 20}, {"", 2, 0, 0}},
-		"session":           {{"s", 1, 13, 100}, {"", 3, 5, 20}},
-		"model":             {{"p/m", 2, 18, 120}, {"", 2, 0, 0}},
-		"provider":          {{"p", 2, 18, 120}, {"", 2, 0, 0}},
-		"property.tenant-1": {{"", 3, 13, 100}, {"x", 1, 5, 20}},
+		"key":               {{"k1", 2, 18, 120}, {"k2", 3, 0, 0}},
+		"team":              {{"red", 2, 18, 120}, {"", 3, 0, 0}},
+		"org":               {{"acme", 1, 13, 100}, {"", 4, 5, 20}},
+		"user":              {{"ann", 1, 13, 100}, {"bob", 1, 5, 20}, {"", 3, 0, 0}},
+		"session":           {{"s", 1, 13, 100}, {"", 4, 5, 20}},
+		"model":             {{"p/m", 2, 18, 120}, {"", 3, 0, 0}},
+		"provider":          {{"p", 2, 18, 120}, {"", 3, 0, 0}},
+		"property.tenant-1": {{"", 4, 13, 100}, {"x", 1, 5, 20}},
 	} {
 		got, err := Used(t.Context(), path, per, time.Unix(1000, 0), 100)
 		if err != nil || !reflect.DeepEqual(got, want) {

@@ -1,0 +1,202 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"reflect"
+	"testing"
+	"time"
+
+	"github.com/attache-gateway/attache/extproc/config"
+	"github.com/attache-gateway/attache/extproc/gateway"
+	"github.com/attache-gateway/attache/extproc/ledger"
+	"github.com/attache-gateway/attache/extproc/llm"
+)
+
+// limitedConfig has a budget and limits, and a ledger of its own.
+func limitedConfig(t *testing.T, more string) *config.Config {
+	t.Helper()
+	text := `{providers: {p: {kind: openai, url: "http://127.0.0.1:1/v1"}}, auth: {mode: none}, timezone: Asia/Tokyo,
+limits: [{name: plan, per: team, requests: 1000/min, tokens: 10k/month}],
+budgets: [{per: team, usd: 1/month, alert: [50%, 100%]}` + more + `]}`
+	c, err := config.Parse(filepath.Join(t.TempDir(), "attache.yaml"), []byte(text), func(string) (string, bool) { return "", false })
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// told collects alerts.
+type told []string
+
+func (a *told) add(budget string, permille int64) { *a = append(*a, fmt.Sprint(budget, " ", permille)) }
+
+func count(t *testing.T, a *told) *counting {
+	n := newCounting(slog.New(slog.DiscardHandler), a.add)
+	t.Cleanup(n.alerts.Close)
+	return n
+}
+
+func (n *counting) leftOf(t *testing.T, l *gateway.Limit, zone *time.Location, account string, now time.Time) gateway.Left {
+	t.Helper()
+	left := make([]gateway.Left, 1)
+	if err := n.store.Left(t.Context(), now, []gateway.Claim{{Limit: l, Account: account, Zone: zone}}, left); err != nil {
+		t.Fatal(err)
+	}
+	return left[0]
+}
+
+// inTokyo is the begin of a month there, which elsewhere is still the one before.
+var inTokyo = time.Date(2026, 10, 31, 15, 0, 0, 0, time.UTC)
+
+func spend(id string, at time.Time, team string, nano int64) *gateway.Record {
+	return &gateway.Record{
+		ID: id, Start: at, Caller: gateway.Caller{Team: team}, Target: "p/m", Provider: "p", Status: 200,
+		Attempts: []gateway.Attempt{{Target: "p/m", Result: "200"}}, Usage: llm.Usage{Input: 100, Output: 20}, CostNano: nano,
+	}
+}
+
+// TestSeed: what was used since the window began, in its zone, is used after a
+// restart, and alerts about it are not given again.
+func TestSeed(t *testing.T) {
+	c := limitedConfig(t, "")
+	l, err := ledger.Open(t.Context(), ledger.Options{Path: c.Ledger.SQLite})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.Record(spend("1", inTokyo.Add(-time.Nanosecond), "red", 1e9))
+	l.Record(spend("2", inTokyo, "red", 6e8))
+	l.Record(spend("3", inTokyo.Add(time.Hour), "blue", 3e8))
+	l.Close()
+	now := inTokyo.Add(2 * time.Hour)
+	var alerts told
+	n := count(t, &alerts)
+	b := boundsOf(c)
+	for range 2 { // as a reload does
+		if err := n.seed(t.Context(), c, now); err != nil {
+			t.Fatal(err)
+		}
+	}
+	n.known(b, now)
+	n.bounds.Store(b)
+	for account, want := range map[string]gateway.Amount{
+		"red":  {Requests: 1, Tokens: 120, CostNano: 6e8},
+		"blue": {Requests: 1, Tokens: 120, CostNano: 3e8},
+		"":     {},
+	} {
+		got := n.leftOf(t, &b.budgets[0], b.zone, account, now)
+		if got.Used != want || got.Left.CostNano != 1e9-want.CostNano {
+			t.Errorf("%q has used %+v, want %+v; left %+v", account, got.Used, want, got.Left)
+		}
+		if tokens := n.leftOf(t, &b.limits[1], b.zone, account, now); tokens.Left.Tokens != 10_000-want.Tokens {
+			t.Errorf("%q has %d tokens left", account, tokens.Left.Tokens)
+		}
+		if minute := n.leftOf(t, &b.limits[0], b.zone, account, now); minute.Left.Requests != 1000 {
+			t.Errorf("%q has %d requests left this minute", account, minute.Left.Requests)
+		}
+	}
+	if left := n.leftOf(t, &b.budgets[0], b.zone, "red", inTokyo.AddDate(0, 1, 0)); left.Used.CostNano != 0 {
+		t.Errorf("in the next month %d is used", left.Used.CostNano)
+	}
+	n.Record(spend("4", now, "red", 0))
+	if len(alerts) > 0 {
+		t.Errorf("told again: %q", alerts)
+	}
+}
+
+// TestAlertsOfRecords: whoever spends is told of, by what the store says.
+func TestAlertsOfRecords(t *testing.T) {
+	c := limitedConfig(t, `, {name: users, per: user, usd: 2/day, alert: [10%]}, {name: silent, per: key, usd: 1/day}`)
+	var alerts told
+	n := count(t, &alerts)
+	b := boundsOf(c)
+	n.bounds.Store(b)
+	claims := []gateway.Claim{
+		{Limit: &b.budgets[0], Account: "red", Zone: b.zone, Amount: gateway.Amount{CostNano: 7e8}},
+		{Limit: &b.budgets[1], Account: "ann", Zone: b.zone, Amount: gateway.Amount{CostNano: 7e8}},
+	}
+	if r, short, err := n.store.Reserve(t.Context(), inTokyo, claims); r == nil || err != nil {
+		t.Fatal(short, err)
+	}
+	r := spend("1", inTokyo, "red", 7e8)
+	r.Caller.User, r.User = "owner", "ann"
+	n.Record(r)
+	n.Record(r)
+	n.Record(spend("2", inTokyo, "blue", 0))
+	if want := (told{"team 500", "users 100"}); !reflect.DeepEqual(alerts, want) {
+		t.Errorf("told %q, want %q", alerts, want)
+	}
+}
+
+func TestAccountOf(t *testing.T) {
+	r := &gateway.Record{
+		Caller: gateway.Caller{KeyID: "k", Team: "t", Org: "o", User: "owner"}, User: "end", Session: "s",
+		Target: "p/m", Provider: "p", Properties: map[string]string{"tenant": "x"},
+	}
+	for per, want := range map[string]string{
+		"key": "k", "team": "t", "org": "o", "user": "end", "session": "s", "model": "p/m", "provider": "p", "property.tenant": "x", "property.other": "",
+	} {
+		if got := accountOf(r, per); got != want {
+			t.Errorf("per %s: %q, want %q", per, got, want)
+		}
+	}
+	if got := accountOf(&gateway.Record{Caller: r.Caller}, "user"); got != "owner" {
+		t.Errorf("without an end user: %q", got)
+	}
+}
+
+// TestShowLimits: GET /api/limits has the accounts with the least left, few of them.
+func TestShowLimits(t *testing.T) {
+	c := limitedConfig(t, "")
+	n := count(t, new(told))
+	b := boundsOf(c)
+	n.bounds.Store(b)
+	now := time.Now()
+	for i, account := range []string{"red", "blue", "green"} {
+		claim := gateway.Claim{Limit: &b.budgets[0], Account: account, Zone: b.zone, Amount: gateway.Amount{Requests: 1, Tokens: 50, CostNano: []int64{2e8, 9e8, 5e8}[i]}}
+		if r, short, err := n.store.Reserve(t.Context(), now, []gateway.Claim{claim}); r == nil || err != nil {
+			t.Fatal(short, err)
+		}
+	}
+	s := &service{log: slog.New(slog.DiscardHandler), counting: n}
+	get := func(query string) (int, string) {
+		w := httptest.NewRecorder()
+		s.api().ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/api/limits"+query, nil))
+		return w.Code, w.Body.String()
+	}
+	status, body := get("?top=2")
+	var v struct {
+		Timezone        string
+		Limits, Budgets []limitView
+	}
+	if err := json.Unmarshal([]byte(body), &v); err != nil || status != 200 || v.Timezone != "Asia/Tokyo" || len(v.Limits) != 2 || len(v.Budgets) != 1 {
+		t.Fatalf("%d %s", status, body)
+	}
+	got := v.Budgets[0]
+	if got.Accounts != 3 || len(got.MostUsed) != 2 || got.MostUsed[0].Account != "blue" || got.MostUsed[1].Account != "green" {
+		t.Errorf("%s", body)
+	}
+	blue := got.MostUsed[0]
+	if blue.LeftPermille != 100 || *blue.Used.CostNano != 9e8 || *blue.Left.CostNano != 1e8 || blue.Used.Tokens != nil || !blue.Resets.After(now) {
+		t.Errorf("%+v", blue)
+	}
+	if tokens := v.Limits[1]; tokens.Window != "month" || *tokens.Max.Tokens != 10_000 || *tokens.MostUsed[0].Left.Tokens != 9950 {
+		t.Errorf("%+v", tokens)
+	}
+	if _, body := get("?top=0"); json.Unmarshal([]byte(body), &v) != nil || v.Budgets[0].Accounts != 3 || len(v.Budgets[0].MostUsed) != 0 {
+		t.Errorf("%s", body)
+	}
+	for _, query := range []string{"?top=x", "?top=-1", "?top=1001"} {
+		if status, _ := get(query); status != 400 {
+			t.Errorf("%s: %d", query, status)
+		}
+	}
+	states := n.states(now)
+	if len(states) != 2 || states[0].Name != "plan" || states[1].UsedNano != 16e8 || states[1].Accounts != 3 || states[1].Least != 100 || states[1].Low != 0 {
+		t.Errorf("the metrics see %+v", states)
+	}
+}
