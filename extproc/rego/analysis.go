@@ -31,14 +31,21 @@ type pair struct{ a, b []string }
 // lengthOf stands after the star for how many members there are.
 const lengthOf = "#"
 
-// analyse looks at all rules that a set depends on.
-func analyse(c *ast.Compiler, set string) *analysis {
+// analyse looks at all rules that a set depends on, and the heads that are not in
+// it.
+func analyse(c *ast.Compiler, set string, rules []rule) *analysis {
 	a := &analysis{uses: map[string]use{}, there: map[string]use{}, pairs: map[[2]string]pair{}}
 	for _, r := range reached(c, set) {
 		w := walker{analysis: a, alias: map[ast.Var][]string{}, done: map[*ast.Expr]bool{}, place: r.Location}
 		ast.WalkExprs(r, func(e *ast.Expr) bool { w.bind(e); return false })
 		ast.WalkExprs(r, func(e *ast.Expr) bool { w.compare(e); return false })
 		ast.NewGenericVisitor(w.read).Walk(r)
+	}
+	for i := range rules {
+		for _, t := range rules[i].facts {
+			w := walker{analysis: a, place: t.Location}
+			w.exact(pathIn(t.Value.(ast.Ref)))
+		}
 	}
 	return a
 }
@@ -122,16 +129,21 @@ func (w *walker) pathOf(t *ast.Term) ([]string, bool) {
 			}
 			path = slices.Clone(path)
 		}
-		for _, t := range v[1:] {
-			if s, ok := t.Value.(ast.String); ok {
-				path = append(path, string(s))
-			} else {
-				path = append(path, anyMember)
-			}
-		}
-		return path, true
+		return append(path, pathIn(v)...), true
 	}
 	return nil, false
+}
+
+// pathIn is the path behind the head of a reference.
+func pathIn(ref ast.Ref) (path []string) {
+	for _, t := range ref[1:] {
+		if s, ok := t.Value.(ast.String); ok {
+			path = append(path, string(s))
+		} else {
+			path = append(path, anyMember)
+		}
+	}
+	return path
 }
 
 // existence notes a path of which it matters whether it is there at all. What

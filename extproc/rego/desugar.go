@@ -242,7 +242,7 @@ func (d *desugarer) effect(r *ast.Rule, v *verb, h home) *ast.Rule {
 	c := r.Copy()
 	c.Head = ast.NewHead(effectsName, element)
 	c.Head.Location = r.Head.Location
-	for _, e := range there(made.facts) {
+	for _, e := range there(made.facts, r.Body) {
 		c.Body.Append(e)
 	}
 	return c

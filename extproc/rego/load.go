@@ -191,7 +191,7 @@ func (l *loader) entry(ctx context.Context, c *ast.Compiler, e *entry) (*analysi
 	if err := e.query.compile(set); err != nil {
 		return nil, err
 	}
-	a := analyse(c, set)
+	a := analyse(c, set, e.rules)
 	e.paths = a.paths()
 	e.input, e.needed = a.complete(project(e.on, e.reads)), a.complete(a.narrow(e.on))
 	return a, nil

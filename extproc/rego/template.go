@@ -1,6 +1,7 @@
 package rego
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -43,15 +44,7 @@ func isFact(ref ast.Ref) bool {
 	if !ref[0].Equal(ast.InputRootDocument) {
 		return false
 	}
-	path := make([]string, 0, len(ref))
-	for _, t := range ref[1:] {
-		name, ok := t.Value.(ast.String)
-		if !ok {
-			return false
-		}
-		path = append(path, string(name))
-	}
-	f, rest, ok := factAt(path)
+	f, rest, ok := factAt(pathIn(ref))
 	if !ok {
 		return false
 	}
@@ -59,19 +52,29 @@ func isFact(ref ast.Ref) bool {
 	case textOf, numberOf:
 		return len(rest) == 0
 	case textsOf, headersOf:
-		return len(rest) == 1
+		return len(rest) == 1 && rest[0] != anyMember
 	}
 	return false
 }
 
-// there are conditions that facts are there.
-func there(facts []*ast.Term) (all []*ast.Expr) {
-	for _, t := range facts {
-		e := ast.NewExpr(t.Copy())
+// there are the conditions that facts are there, of those that no condition of a
+// body compares with something anyway.
+func there(facts []*ast.Term, body ast.Body) (all []*ast.Expr) {
+	for i, t := range facts {
+		if slices.ContainsFunc(body, func(e *ast.Expr) bool { return compares(e, t) }) {
+			continue
+		}
+		e := ast.Equality.Expr(ast.VarTerm(fmt.Sprint(ast.WildcardPrefix, "fact", i)), t.Copy())
 		e.Location = t.Location
 		all = append(all, e)
 	}
 	return all
+}
+
+// compares reports whether an expression is a comparison with a term.
+func compares(e *ast.Expr, t *ast.Term) bool {
+	return !e.Negated && len(e.With) == 0 && e.IsCall() && slices.Contains(comparisons, e.Operator().String()) &&
+		slices.ContainsFunc(e.Operands(), t.Equal)
 }
 
 // A decodedHead is the latest head of a rule, because many requests in turn give
