@@ -49,6 +49,9 @@ func (x *Exchange) Decide(ctx context.Context, body []byte) (*llm.Answer, *Forwa
 	if refusal != nil {
 		return refusal, nil
 	}
+	if targets, refusal = x.reserve(ctx, r, targets); refusal != nil {
+		return refusal, nil
+	}
 	if refusal := x.guard(ctx, r, targets[0]); refusal != nil {
 		return refusal, nil
 	}

@@ -45,6 +45,7 @@ type Exchange struct {
 	decision      Decision  // of the policy
 	keeping       *keeping  // of the response, for the cache; nil: it is not kept
 	decided       *Decided  // nil: the policy was not asked, or nobody wants to know
+	booked        *booking  // of limits; nil: nothing is
 	inputEstimate int64     // tokens
 }
 

@@ -112,9 +112,9 @@ func TestCandidateFacts(t *testing.T) {
 	x.Close(false)
 	want := []Candidate{
 		{Provider: "a", Model: "gpt-4o", Tags: map[string]string{"region": "us"}, Region: "us", InputPrice: 1_000_000, OutputPrice: 2_000_000,
-			Context: 1000, MaxOutput: 100, State: "open", ErrorsPermille: 1000, Weight: 7},
+			Context: 1000, MaxOutput: 100, State: "open", ErrorsPermille: 1000, Weight: 7, LeftPermille: 1000},
 		{Provider: "b", Model: "claude", Tags: map[string]string{"region": "eu"}, Region: "eu", InputPrice: -1, OutputPrice: -1,
-			State: "closed", InFlight: 1, Weight: 3},
+			State: "closed", InFlight: 1, Weight: 3, LeftPermille: 1000},
 	}
 	if !reflect.DeepEqual(seen, want) {
 		t.Errorf("got  %+v\nwant %+v", seen, want)

@@ -8,6 +8,7 @@
 package gateway
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"sync/atomic"
@@ -33,7 +34,7 @@ type Options struct {
 	Breaker    Breaker        // the zero value: DefaultBreaker
 	Guards     []InputGuard   // in order
 	Limits     Limits         // outlives the snapshot; may be nil where there are no Bounds
-	Bounds     []Limit        // for all requests, besides the policy's; those of one name belong together
+	Bounds     []Limit        // for all requests, besides the policy's; each has a name of its own
 	Zone       *time.Location // of calendar windows and of what the policy sees of the time; nil: UTC
 	Sinks      []Sink
 	Decisions  DecisionSink // nil: nobody wants to know
@@ -84,6 +85,8 @@ type Gateway struct {
 	breaker    Breaker
 	shares     *shareout
 	guards     []InputGuard
+	limits     Limits
+	bounds     []*Limit
 	zone       *time.Location
 	sinks      []Sink
 	decisions  DecisionSink
@@ -116,7 +119,7 @@ func New(o Options) (*Gateway, error) {
 		providers: map[string]*Provider{},
 		models:    map[string]*model{},
 		defaults:  o.Defaults,
-		auth:      o.Auth, health: o.Health, breaker: o.Breaker, shares: newShareout(), guards: o.Guards, zone: o.Zone, outputGuards: o.OutputGuards, sinks: o.Sinks, decisions: o.Decisions, explaining: o.Explaining,
+		auth:      o.Auth, health: o.Health, breaker: o.Breaker, shares: newShareout(), guards: o.Guards, limits: o.Limits, zone: o.Zone, outputGuards: o.OutputGuards, sinks: o.Sinks, decisions: o.Decisions, explaining: o.Explaining,
 		caching: o.Caching, forward: o.Forward, passUsage: o.PassUsage, maxRequest: o.MaxRequest, maxResponse: o.MaxResponse, now: o.Now,
 		free: o.Free,
 	}
@@ -128,6 +131,12 @@ func New(o Options) (*Gateway, error) {
 	}
 	if g.breaker == (Breaker{}) {
 		g.breaker = DefaultBreaker()
+	}
+	if len(o.Bounds) > 0 && o.Limits == nil {
+		return nil, errors.New("gateway: there are limits, and nothing that keeps them")
+	}
+	for i := range o.Bounds {
+		g.bounds = append(g.bounds, &o.Bounds[i])
 	}
 	g.users.Store(1)
 	g.rules.Store(&Rules{o.Policy, o.Canary, o.Shadow})

@@ -141,14 +141,7 @@ func (x *Exchange) guarded(r *response, guards []*OutputGuard) {
 	if len(guards) == 0 {
 		return
 	}
-	// Its events are numbered and its items named: nobody can go on where
-	// the provider's own bytes end.
-	if r.enc == nil && x.front.dialect == llm.Responses && r.mode == ModeStream {
-		r.enc = x.wire.NewEncoder(r.req)
-	}
-	if r.enc == nil {
-		r.twin = x.wire.NewEncoder(r.req)
-	}
+	x.followed(r)
 	r.guards = x.newGuarding(guards, r.model, r.mode == ModeStream, r.passed)
 	x.guards = r.guards
 }
@@ -156,33 +149,14 @@ func (x *Exchange) guarded(r *response, guards []*OutputGuard) {
 // passed writes a frame that the guards let through: the provider's bytes as long
 // as nothing was changed, and from then on the client's encoder, which has
 // followed what went out.
-func (r *response) passed(p *passage) (err error) {
-	f := dialect.Frame{Raw: p.raw, Events: p.events}
-	switch {
-	case r.enc != nil:
-	case p.changed:
+func (r *response) passed(p *passage) error {
+	if r.enc == nil && p.changed {
 		r.enc, r.twin = r.twin, nil
 		if r.mode == ModeWhole { // it says all at the end
 			r.out = r.out[:0]
 		}
-	default:
-		err = r.follow(f.Events)
 	}
-	if err != nil {
-		return err
-	}
-	return r.emit(f)
-}
-
-// follow tells the twin what goes out in the provider's bytes. In Gemini's format
-// each event of a stream stands alone, and its encoder is an event behind: that
-// one needs to know the beginning and nothing else.
-func (r *response) follow(events []llm.Event) (err error) {
-	if r.Dialect == llm.Gemini && r.mode == ModeStream {
-		events = slices.DeleteFunc(slices.Clone(events), func(e llm.Event) bool { return e.Kind != llm.EventStart })
-	}
-	r.shadow, err = r.twin.Encode(r.shadow[:0], events)
-	return err
+	return r.emit(dialect.Frame{Raw: p.raw, Events: p.events})
 }
 
 // heard puts what the guards have said of the response into the record.

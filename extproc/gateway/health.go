@@ -42,7 +42,8 @@ type vitals struct {
 	whole    mean // to the headers of unary responses, in ms
 	first    mean // to the first content of streams, in ms
 	inFlight int64
-	probed   bool // a request has claimed the probe
+	probed   bool     // a request has claimed the probe
+	lengths  *lengths // of the output of responses; nil: not known
 	circuit
 }
 

@@ -137,10 +137,6 @@ const (
 // Max is the most that the limit allows; -1: not limited.
 func (l *Limit) Max() Amount { return Amount{l.Requests, l.Tokens, l.CostNano, l.Concurrent} }
 
-// Quota reports whether the limit is an allotment for a time, which who has spent
-// it need not ask for soon again: money, or anything in a calendar window.
-func (l *Limit) Quota() bool { return l.CostNano >= 0 || l.Window != "" }
-
 // Period returns the calendar window that a time is in. until is not part of it.
 // A nil zone is UTC. Of a limit without a calendar window both are zero.
 func (l *Limit) Period(now time.Time, zone *time.Location) (since, until time.Time) {

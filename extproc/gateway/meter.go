@@ -27,7 +27,7 @@ func (m *meter) take(x *Exchange, events []llm.Event) {
 		switch ev := &events[i]; ev.Kind {
 		case llm.EventUsage:
 			x.record.Usage, m.reported = ev.Usage, true
-			m.text = nil
+			m.text, m.counted = m.text[:0], ev.Usage.Output
 		case llm.EventFinish:
 			x.record.Finish = ev.Reason
 		case llm.EventEnd:
@@ -51,7 +51,7 @@ func (m *meter) content(x *Exchange, text string) {
 		x.noteGood()
 		x.record.FirstToken = max(x.gw.now().Sub(x.record.Start), time.Nanosecond)
 	}
-	if m.reported {
+	if m.reported && !x.bounded() {
 		return
 	}
 	m.text = append(m.text, text...)
@@ -91,6 +91,7 @@ func (x *Exchange) estimate() int64 {
 
 // settle books what was used.
 func (x *Exchange) settle(gone bool) {
+	defer x.unbook()
 	r, resp := &x.record, x.resp
 	if resp == nil {
 		r.Cancelled = gone && r.Status == 0

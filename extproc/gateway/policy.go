@@ -22,6 +22,9 @@ func (x *Exchange) consult(ctx context.Context, r *llm.Request, targets []*targe
 		}
 	}
 	f := x.facts(r, targets)
+	if err := x.left(ctx, f, targets); err != nil {
+		return nil, x.fail(llm.CodeInternal, err)
+	}
 	x.reason(ctx, f)
 	begun := x.gw.now()
 	d, err := x.policy.Decide(ctx, f)
@@ -57,13 +60,16 @@ func (x *Exchange) denied(d *Denial) *llm.Answer {
 
 // consultAgain shows targets that the decision brought in to a policy that looks
 // at candidates, which saw only those that were asked for. Of what it says now
-// denials and constraints count, and nothing that would bring in others.
+// denials, constraints and limits count, and nothing that would bring in others.
 func (x *Exchange) consultAgain(ctx context.Context, f *Facts, targets []*target) *llm.Answer {
 	if !x.policy.Reads("candidates") {
 		return nil
 	}
 	seen := *f
 	seen.Candidates = x.gw.candidates(targets)
+	if err := x.left(ctx, &seen, targets); err != nil {
+		return x.fail(llm.CodeInternal, err)
+	}
 	begun := x.gw.now()
 	more, err := x.policy.Decide(ctx, &seen)
 	x.record.Policy.Took += x.gw.now().Sub(begun)
@@ -74,6 +80,7 @@ func (x *Exchange) consultAgain(ctx context.Context, f *Facts, targets []*target
 	}
 	d := &x.decision // whose lists may belong to others
 	d.Require, d.Exclude = slices.Concat(d.Require, more.Require), slices.Concat(d.Exclude, more.Exclude)
+	d.Limits = tighten(d.Limits, more.Limits)
 	if d.Deny = more.Deny; d.Deny == nil {
 		return nil
 	}

@@ -59,7 +59,7 @@ type response struct {
 	out   []byte
 
 	guards *guarding       // nil: none looks
-	twin   dialect.Encoder // writes what guards change, from the first change on; nil: enc does
+	twin   dialect.Encoder // follows the provider's own bytes, to go on where they end; nil: nobody has to, or enc writes all
 	shadow []byte          // of the twin, which nobody sees
 
 	status int // of a response that is an error; 0: it is none
@@ -78,6 +78,7 @@ func (x *Exchange) Respond(n, status int, head []llm.Header, empty bool) (Respon
 	}
 	st := x.plan.steps[n-1]
 	x.won(n, st, status)
+	x.keepTarget(n)
 	x.keepFrom(&st, status)
 	x.answered(status, head)
 	st.wire = nil // it is sent, and may be long
@@ -100,7 +101,7 @@ func (x *Exchange) Respond(n, status int, head []llm.Header, empty bool) (Respon
 	rewrapped := frames != media
 	relay := st.Dialect == x.front.dialect && own && streamed == req.Stream && !req.Array
 	r.hide = !req.StreamUsage && req.Stream && !x.gw.passUsage
-	native := st.NativeUsage && req.Op == llm.OpChat && plain && !rewrapped && !(r.hide && asksUsage(req, st.target))
+	native := st.NativeUsage && req.Op == llm.OpChat && plain && !rewrapped && !(r.hide && asksUsage(req, st.target)) && !x.bounded()
 	guards := x.outputGuards(req.Op)
 	if relay && native && !empty && !page && len(guards) == 0 && x.keeping == nil {
 		r.mode = ModePass
@@ -122,6 +123,9 @@ func (x *Exchange) Respond(n, status int, head []llm.Header, empty bool) (Respon
 	}
 	r.mode = ModeStream
 	x.guarded(r, guards)
+	if x.bounded() {
+		x.followed(r)
+	}
 	return Response{Mode: ModeStream, Head: x.responseHead(r, r.enc != nil || !plain || r.hide || rewrapped || r.guards != nil)}, nil
 }
 
@@ -199,6 +203,9 @@ func (x *Exchange) Chunk(p []byte, eos bool) Output {
 		if werr := r.write(f); werr != nil {
 			return x.broken(werr)
 		}
+		if x.spent() {
+			return x.cut()
+		}
 	}
 	if (err != nil || eos) && r.guards != nil {
 		if werr := r.guards.flush(); werr != nil {
@@ -230,7 +237,10 @@ func (r *response) emit(f dialect.Frame) (err error) {
 		if !r.hide || !onlyUsage(f.Events) {
 			r.out = append(r.out, f.Raw...)
 		}
-		return nil
+		if r.twin != nil {
+			err = r.follow(f.Events)
+		}
+		return err
 	}
 	r.out, err = r.enc.Encode(r.out, f.Events)
 	return err

@@ -1,0 +1,30 @@
+package gateway
+
+import (
+	"slices"
+
+	"github.com/attache-gateway/attache/extproc/llm"
+)
+
+// followed readies a response in which the client's encoder may have to go on where
+// the provider's own bytes end.
+func (x *Exchange) followed(r *response) {
+	switch {
+	case r.enc != nil || r.twin != nil:
+	case x.front.dialect == llm.Responses && r.mode == ModeStream:
+		r.enc = x.wire.NewEncoder(r.req) // its events are numbered and its items named: nobody can go on there
+	default:
+		r.twin = x.wire.NewEncoder(r.req)
+	}
+}
+
+// follow tells the twin what goes out in the provider's bytes. In Gemini's format
+// each event of a stream stands alone, and its encoder is an event behind: that
+// one needs to know the beginning and nothing else.
+func (r *response) follow(events []llm.Event) (err error) {
+	if r.Dialect == llm.Gemini && r.mode == ModeStream {
+		events = slices.DeleteFunc(slices.Clone(events), func(e llm.Event) bool { return e.Kind != llm.EventStart })
+	}
+	r.shadow, err = r.twin.Encode(r.shadow[:0], events)
+	return err
+}
