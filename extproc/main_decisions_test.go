@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -30,14 +31,19 @@ type decision struct {
 // logged waits for the decision about an answer.
 func (w *world) logged(t *testing.T, path string, a answer) (d decision) {
 	t.Helper()
-	id := a.header.Get("X-Attache-Request-Id")
-	eventually(t, "a decision about "+id, func() bool {
+	return w.loggedFor(t, path, "attache/request", a.header.Get("X-Attache-Request-Id"))
+}
+
+// loggedFor waits for a decision of an entry point of the policy. An id of "" is any.
+func (w *world) loggedFor(t *testing.T, path, entry, id string) (d decision) {
+	t.Helper()
+	eventually(t, "a decision of "+entry+" about "+id, func() bool {
 		text, err := os.ReadFile(path)
 		if err != nil {
 			return false
 		}
 		for line := range bytes.Lines(text) {
-			if d = (decision{}); bytes.HasSuffix(line, []byte("\n")) && json.Unmarshal(line, &d) == nil && d.ID == id {
+			if d = (decision{}); bytes.HasSuffix(line, []byte("\n")) && json.Unmarshal(line, &d) == nil && d.Path == entry && (d.ID == id || id == "") {
 				return true
 			}
 		}
@@ -123,5 +129,60 @@ log contains {"redact": "/properties/email"} if input.properties.email
 	write(t, path, bytes.Replace(text, []byte(`"status":403`), []byte(`"status":200`), 1))
 	if code, out := verify(); code != 1 || !strings.Contains(out, fmt.Sprintf("%s:2: this line was changed", path)) {
 		t.Errorf("attache policy verify of a changed log returned %d: %s", code, out)
+	}
+}
+
+// TestDecisionsOfOtherEntries: what rules say after the response, and calls of the
+// admin API that they refuse, are in the log as well, in the same chain.
+func TestDecisionsOfOtherEntries(t *testing.T) {
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "a.rego"), []byte(`package attache.response
+
+import rego.v2
+
+# METADATA
+# custom: {id: long}
+label contains {"long": "yes"} if input.response.tokens.output > 0
+
+label contains {"never": "no"} if input.response.status == 999
+`))
+	write(t, filepath.Join(dir, "b.rego"), []byte(`package attache.admin
+
+import rego.v2
+
+# METADATA
+# custom: {id: read-only}
+deny contains {"code": "read_only"} if input.admin.method != "GET"
+`))
+	path := filepath.Join(t.TempDir(), "decisions.jsonl")
+	w := begin(t, "1.40", "policy: {dir: "+dir+"}", "telemetry: {decisions: {file: "+path+", content: projected}}")
+	a := w.do(t, ask{dialect: "openai", model: "o/m"})
+	got := w.loggedFor(t, path, "attache/response", a.header.Get("X-Attache-Request-Id"))
+	if len(got.Rules) != 1 || got.Rules[0].ID != "long" || got.Rules[0].At != "a.rego:7" || !bytes.Contains(got.Input, []byte(`"response":{"status":200,"tokens":{"output":`)) || got.Outcome.Status != 200 {
+		t.Errorf("after the response: %+v %s", got, got.Input)
+	}
+	if got := w.logged(t, path, a); got.Path != "attache/request" || !got.Result.Allow {
+		t.Errorf("before it: %+v", got)
+	}
+
+	if status, _ := w.api(t, http.MethodGet, "/api/policy"); status != http.StatusOK {
+		t.Errorf("GET /api/policy: %d", status)
+	}
+	if status, _ := w.api(t, http.MethodPost, "/api/policy/promote"); status != http.StatusForbidden {
+		t.Errorf("POST /api/policy/promote: %d", status)
+	}
+	got = w.loggedFor(t, path, "attache/admin", "")
+	if got.Result.Allow || got.Outcome.Status != 403 || got.Outcome.Code != "read_only" || len(got.Rules) != 1 || got.Rules[0].At != "b.rego:7" || string(got.Input) != `{"admin":{"method":"POST"},"caller":{"roles":{"admin":true}}}` {
+		t.Errorf("a call of the admin API: %+v %s", got, got.Input)
+	}
+	w.stop()
+	text, err := os.ReadFile(path)
+	if err != nil || bytes.Count(text, []byte("\n")) != 3 {
+		t.Errorf("%v, the log is\n%s", err, text)
+	}
+	var out bytes.Buffer
+	p := cli.Program{Stdout: &out, Stderr: &out, Env: environment}
+	if code := p.Run([]string{"policy", "verify", path}); code != 0 || !strings.Contains(out.String(), "is good: lines 1 to 3,") {
+		t.Errorf("attache policy verify returned %d: %s", code, &out)
 	}
 }

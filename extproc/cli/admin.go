@@ -99,6 +99,9 @@ func (s *service) admitted(local bool, next http.Handler) http.Handler {
 			now := time.Now().In(s.counting.bounds.Load().zone)
 			f := &gateway.Facts{Now: now, Caller: caller, Address: host, Admin: &gateway.AdminCall{Method: r.Method, Path: r.URL.Path}}
 			denial, err := live.Admit(r.Context(), f)
+			if err != nil || denial != nil {
+				s.holder.Current().Refused(live, f, denial, err, time.Since(f.Now))
+			}
 			switch {
 			case err != nil:
 				s.log.Error("the rules about the admin API failed", "error", err)

@@ -137,7 +137,7 @@ func (p *Program) whyRecorded(ctx context.Context, b *ruleBook, log, id string) 
 		if err != nil {
 			return nil, err
 		}
-		if event.DecisionID != id {
+		if event.DecisionID != id || event.Path != telemetry.PathRequest {
 			continue
 		}
 		s, why := recorded(event, policy)

@@ -62,9 +62,9 @@ type DecisionSink interface {
 
 // A Witness is a Policy that can tell afterwards what a decision was made of.
 type Witness interface {
-	// Seen returns what the rules could see of the facts, as JSON: no more than
-	// they read. nil: nothing.
-	Seen(f *Facts) ([]byte, error)
+	// Seen returns what the rules of an entry could see of the facts, as JSON: no
+	// more than they read. nil: nothing.
+	Seen(e Entry, f *Facts) ([]byte, error)
 
 	// Place returns where a rule of a decision stands, as file:line; empty if
 	// there is no such rule.

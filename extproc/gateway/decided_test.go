@@ -54,6 +54,38 @@ func TestDecided(t *testing.T) {
 			}
 		})
 	}
+	for _, tt := range []struct {
+		name   string
+		review func(*Facts) (Review, error)
+		want   int // decisions
+		denied bool
+	}{
+		{"no rule after the response", func(*Facts) (Review, error) { return Review{}, nil }, 1, false},
+		{"one that holds", func(*Facts) (Review, error) {
+			return Review{Labels: map[string]string{"a": "b"}, Rules: []string{"late"}}, nil
+		}, 2, false},
+		{"one that fails", func(*Facts) (Review, error) { return Review{}, errors.New("broken") }, 2, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var got []*Decided
+			h := newGateway(t, func(o *Options) {
+				o.Policy = script{review: tt.review, decide: func(*Facts) (Decision, error) { return Decision{Rules: []string{"early"}}, nil }}
+				o.Decisions = decidedFunc(func(d *Decided) { got = append(got, d) })
+			})
+			x, _, _ := decide(t, h, chatPath, chat("a/gpt-4o", ""))
+			x.Close(false)
+			if len(got) != tt.want || got[0].Entry != EntryRequest || len(got[0].Decision.Rules) != 1 || got[0].Err != nil {
+				t.Fatalf("%d decisions were handed out, the first %+v", len(got), got[0])
+			}
+			if tt.want == 1 {
+				return
+			}
+			d := got[1]
+			if d.Entry != EntryResponse || d.Denied() != tt.denied || (d.Err == nil) == tt.denied || d.Record != got[0].Record || !tt.denied && d.Decision.Labels["a"] != "b" {
+				t.Errorf("after the response: %+v", d)
+			}
+		})
+	}
 	t.Run("not asked", func(t *testing.T) {
 		h := newGateway(t, func(o *Options) {
 			o.Decisions = decidedFunc(func(d *Decided) { t.Errorf("%+v", d) })
@@ -61,4 +93,23 @@ func TestDecided(t *testing.T) {
 		x, _, _ := decide(t, h, chatPath, "{", "x-a", "b")
 		x.Close(false)
 	})
+}
+
+// A call of the admin API that is refused is handed out at once.
+func TestRefused(t *testing.T) {
+	var got []*Decided
+	h := newGateway(t, func(o *Options) { o.Decisions = decidedFunc(func(d *Decided) { got = append(got, d) }) })
+	f := &Facts{Now: start, Admin: &AdminCall{Method: "POST", Path: "/api/x"}}
+	h.Current().Refused(script{}, f, &Denial{Code: "no", Status: 403, Rule: "r"}, nil, time.Millisecond)
+	h.Current().Refused(script{}, f, nil, errors.New("broken"), time.Millisecond)
+	if len(got) != 2 {
+		t.Fatalf("%d decisions", len(got))
+	}
+	for i, status := range []int{403, 500} {
+		d := got[i]
+		if d.Entry != EntryAdmin || !d.Denied() || d.Record.Status != status || d.Record.ID == "" || d.Record.Revision != "r1" || !d.Record.Start.Equal(start) {
+			t.Errorf("%+v, record %+v", d, d.Record)
+		}
+	}
+	newGateway(t, nil).Current().Refused(script{}, f, nil, errors.New("broken"), 0) // without a log
 }

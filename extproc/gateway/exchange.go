@@ -46,6 +46,7 @@ type Exchange struct {
 	keeping       *keeping  // of the response, for the cache; nil: it is not kept
 	decided       *Decided  // nil: the policy was not asked, or nobody wants to know
 	booked        *booking  // of limits; nil: nothing is
+	reviewed      *Decided  // after the response; nil: the same
 	inputEstimate int64     // tokens
 }
 
@@ -202,6 +203,10 @@ func (x *Exchange) report() {
 	if x.decided != nil && x.gw.decisions != nil {
 		x.decided.Record, x.decided.Facts.Record = r, r
 		x.gw.decisions.Decided(x.decided)
+	}
+	if x.reviewed != nil {
+		x.reviewed.Record = r
+		x.gw.decisions.Decided(x.reviewed)
 	}
 }
 

@@ -112,7 +112,9 @@ func (x *Exchange) review() {
 	}
 	r := &x.record
 	x.decided.Facts.Record, x.decided.Facts.Output = r, x.outputVerdicts()
+	begun := x.gw.now()
 	v, err := x.policy.Review(context.Background(), x.decided.Facts)
+	x.keepReview(&v, err, x.gw.now().Sub(begun))
 	if err != nil {
 		x.keeping = nil // it might have said so
 		r.Policy.failed(err)

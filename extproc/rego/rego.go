@@ -216,13 +216,14 @@ func (p *Policy) Admit(ctx context.Context, f *gateway.Facts) (*gateway.Denial, 
 	return sum.refusal(false), nil
 }
 
-// Seen returns what the rules about requests can see of the facts, as JSON: no
-// more than they read. It is nil if there are no rules.
-func (p *Policy) Seen(f *gateway.Facts) ([]byte, error) {
-	if p.request == nil {
+// Seen returns what the rules of an entry can see of the facts, as JSON: no more
+// than they read. It is nil if there are no rules.
+func (p *Policy) Seen(on gateway.Entry, f *gateway.Facts) ([]byte, error) {
+	e := map[gateway.Entry]*entry{gateway.EntryRequest: p.request, gateway.EntryResponse: p.response, gateway.EntryAdmin: p.admin}[on]
+	if e == nil {
 		return nil, nil
 	}
-	in, err := jsonOf(p.request.input.term(f).Value)
+	in, err := jsonOf(e.input.term(f).Value)
 	if err != nil {
 		return nil, fmt.Errorf("rego: %w", err)
 	}

@@ -5,6 +5,8 @@ import (
 	"testing"
 	"testing/fstest"
 	"time"
+
+	"github.com/attache-gateway/attache/extproc/gateway"
 )
 
 // What the rules saw can be told afterwards: the fields that they read, and
@@ -18,7 +20,7 @@ deny contains {"code": "closed"} if {
 	input.properties.residency == "eu"
 }
 `)
-	in, err := p.Seen(facts())
+	in, err := p.Seen(gateway.EntryRequest, facts())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,7 +39,12 @@ deny contains {"code": "closed"} if {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if in, err := p.Seen(facts()); in != nil || err != nil {
+	if in, err := p.Seen(gateway.EntryRequest, facts()); in != nil || err != nil {
 		t.Errorf("without rules about requests: %s, %v", in, err)
+	}
+	f := facts()
+	f.Admin = &gateway.AdminCall{Method: "DELETE"}
+	if in, err := p.Seen(gateway.EntryAdmin, f); string(in) != `{"admin":{"method":"DELETE"}}` || err != nil {
+		t.Errorf("about a call of the admin API: %s, %v", in, err)
 	}
 }

@@ -44,7 +44,7 @@ func (p *Pair) example(j *job, other *gateway.Decision, err error, log *slog.Log
 	if !ok {
 		return e
 	}
-	seen, err := w.Seen(&j.facts)
+	seen, err := w.Seen(gateway.EntryRequest, &j.facts)
 	if err == nil && len(seen) <= maxInput && len(seen) > 0 {
 		err = json.Unmarshal(seen, &e.Input)
 	}

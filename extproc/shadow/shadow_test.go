@@ -32,9 +32,9 @@ type candidate struct {
 func (c candidate) Decide(_ context.Context, f *gateway.Facts) (gateway.Decision, error) {
 	return c.decide(f)
 }
-func (c candidate) Revision() string                    { return c.revision }
-func (c candidate) Seen(*gateway.Facts) ([]byte, error) { return []byte(c.seen), nil }
-func (c candidate) Place(string) string                 { return "" }
+func (c candidate) Revision() string                                   { return c.revision }
+func (c candidate) Seen(gateway.Entry, *gateway.Facts) ([]byte, error) { return []byte(c.seen), nil }
+func (c candidate) Place(string) string                                { return "" }
 
 func allow(*gateway.Facts) (gateway.Decision, error) { return gateway.Decision{}, nil }
 

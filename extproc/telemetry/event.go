@@ -16,9 +16,9 @@ import (
 type Event struct {
 	Link
 
-	DecisionID string            `json:"decision_id"` // the exchange's
+	DecisionID string            `json:"decision_id"` // the exchange's, or that of a call of the admin API
 	Timestamp  time.Time         `json:"timestamp"`   // when the exchange began
-	Path       string            `json:"path"`        // of the entry point: attache/request
+	Path       string            `json:"path"`        // of the entry point, as attache/request
 	Labels     map[string]string `json:"labels"`      // of the gateway: app, host
 	Bundles    map[string]Bundle `json:"bundles,omitempty"`
 	Input      json.RawMessage   `json:"input,omitempty"`  // what the rules could see, without what is erased
@@ -79,7 +79,7 @@ type Timing struct {
 }
 
 // PathRequest is the Path of decisions about requests.
-const PathRequest = "attache/request"
+const PathRequest = string(gateway.EntryRequest)
 
 const (
 	maxBody    = 1 << 20 // bytes of an event; a larger one goes without its input
@@ -90,7 +90,7 @@ const (
 func (s *sink) event(d *gateway.Decided, host string) (*Event, []byte) {
 	r := d.Record
 	e := &Event{
-		DecisionID: r.ID, Timestamp: r.Start.UTC(), Path: PathRequest,
+		DecisionID: r.ID, Timestamp: r.Start.UTC(), Path: string(d.Entry),
 		Labels:  map[string]string{"app": "attache", "host": host},
 		Bundles: map[string]Bundle{"policy": {r.Revision}},
 		Outcome: Outcome{r.Status, r.Code, r.Target, r.Cache},
@@ -107,7 +107,11 @@ func (s *sink) event(d *gateway.Decided, host string) (*Event, []byte) {
 		e.Result, _ = json.Marshal(Result{d.Decision.Deny == nil, d.Decision}) // it has nothing that cannot be written
 	}
 	witness, _ := d.Policy.(gateway.Witness)
-	for _, id := range r.Rules {
+	ids := r.Rules
+	if d.Entry != gateway.EntryRequest {
+		ids = d.Decision.Rules
+	}
+	for _, id := range ids {
 		rule := Rule{ID: id}
 		if witness != nil {
 			rule.At = witness.Place(id)
@@ -129,7 +133,7 @@ var withheld = map[string]bool{gateway.LogNone: true, gateway.LogMeta: true}
 func (s *sink) addInput(e *Event, d *gateway.Decided, w gateway.Witness) {
 	wanted := s.Content == ContentProjected && !withheld[d.Record.Log.Level] && d.Err == nil
 	if wanted {
-		if in, err := seenBy(w, d.Facts); err == nil && in != nil {
+		if in, err := seenBy(w, d); err == nil && in != nil {
 			e.Input = in
 			e.erase(d.Record.Log.Redact)
 			return
@@ -139,13 +143,13 @@ func (s *sink) addInput(e *Event, d *gateway.Decided, w gateway.Witness) {
 }
 
 // seenBy asks the policy what its rules saw. Here nobody else would stop a panic.
-func seenBy(w gateway.Witness, f *gateway.Facts) (in []byte, err error) {
+func seenBy(w gateway.Witness, d *gateway.Decided) (in []byte, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			in, err = nil, errors.New("the policy panicked")
 		}
 	}()
-	return w.Seen(f)
+	return w.Seen(d.Entry, d.Facts)
 }
 
 // body writes the event without its link. What is too large loses its input, and

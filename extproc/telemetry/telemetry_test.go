@@ -36,7 +36,7 @@ type witness struct {
 	seen string
 }
 
-func (w witness) Seen(*gateway.Facts) ([]byte, error) { return []byte(w.seen), nil }
+func (w witness) Seen(gateway.Entry, *gateway.Facts) ([]byte, error) { return []byte(w.seen), nil }
 
 func (w witness) Place(rule string) string {
 	if rule == "closed" {
@@ -48,14 +48,14 @@ func (w witness) Place(rule string) string {
 // panics is a policy that cannot tell what it saw.
 type panics struct{ witness }
 
-func (panics) Seen(*gateway.Facts) ([]byte, error) { panic("broken") }
+func (panics) Seen(gateway.Entry, *gateway.Facts) ([]byte, error) { panic("broken") }
 
 const seen = `{"caller":{"team":"search"},"properties":{"email":"ann@example.org","tenant":"t1"},"request":{"model":"smart"}}`
 
 // allowed is a request that the policy allowed.
 func allowed(id string) *gateway.Decided {
 	return &gateway.Decided{
-		Policy: witness{seen: seen}, Facts: &gateway.Facts{}, Took: 1500 * time.Nanosecond,
+		Entry: gateway.EntryRequest, Policy: witness{seen: seen}, Facts: &gateway.Facts{}, Took: 1500 * time.Nanosecond,
 		Decision: gateway.Decision{Labels: map[string]string{"cost_center": "search"}, Rules: []string{"cost"}},
 		Record:   &gateway.Record{ID: id, Start: begun, Status: 200, Target: "openai/gpt-4o", Revision: "r1", Rules: []string{"cost"}},
 	}
@@ -202,13 +202,16 @@ func TestKept(t *testing.T) {
 	noTarget.Record.Code = llm.CodeNoTarget
 	failed.Err = errors.New("broken")
 	silent.Record.Log.Level, secret.Record.Log.Level = gateway.LogNone, gateway.LogNone
-	for _, decided := range []*gateway.Decided{allowed("allowed"), denied("denied"), noTarget, failed, secret} {
+	after, broke, call := allowed("after"), allowed("broke"), denied("call")
+	after.Entry, broke.Entry, call.Entry = gateway.EntryResponse, gateway.EntryResponse, gateway.EntryAdmin
+	broke.Err = errors.New("broken")
+	for _, decided := range []*gateway.Decided{allowed("allowed"), denied("denied"), noTarget, failed, secret, after, broke, call} {
 		none.Decided(decided)
 	}
 	d.With(all).Decided(silent)
 	d.With(all).Decided(allowed("last"))
 	finish(t, d)
-	if got, want := ids(events(t, path)), "denied no-target failed secret last"; got != want {
+	if got, want := ids(events(t, path)), "denied no-target failed secret broke call last"; got != want {
 		t.Errorf("events of %s, want %s", got, want)
 	}
 }
