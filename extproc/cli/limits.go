@@ -4,7 +4,6 @@ import (
 	"context"
 	"log/slog"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -88,7 +87,7 @@ func (n *counting) seed(ctx context.Context, c *config.Config, now time.Time) er
 			return err
 		}
 		for _, u := range used {
-			claim := gateway.Claim{Limit: &l, Account: u.Account, Zone: c.Zone, Amount: gateway.Amount{Requests: u.Requests, Tokens: u.Tokens, CostNano: u.CostNano}}
+			claim := gateway.Claim{Limit: &l, Account: gateway.AccountName(u.Account), Zone: c.Zone, Amount: gateway.Amount{Requests: u.Requests, Tokens: u.Tokens, CostNano: u.CostNano}}
 			if err := n.store.Seed(now, claim); err != nil {
 				return err
 			}
@@ -117,7 +116,7 @@ func (n *counting) Record(r *gateway.Record) {
 			continue
 		}
 		var left [1]gateway.Left
-		claim := [1]gateway.Claim{{Limit: &b.budgets[i], Account: accountOf(r, b.budgets[i].Per), Zone: b.zone}}
+		claim := [1]gateway.Claim{{Limit: &b.budgets[i], Account: r.Account(b.budgets[i].Per), Zone: b.zone}}
 		if err := n.store.Left(context.Background(), now, claim[:], left[:]); err != nil {
 			n.log.Error("a budget cannot be looked at", "budget", b.budgets[i].Name, "error", err)
 			continue
@@ -128,29 +127,4 @@ func (n *counting) Record(r *gateway.Record) {
 
 func stateOf(account string, l *gateway.Left) alert.State {
 	return alert.State{Account: account, Limit: l.Max.CostNano, Used: l.Used.CostNano, Resets: l.Resets}
-}
-
-// accountOf is the account of a request by what a limit is per.
-func accountOf(r *gateway.Record, per string) string {
-	switch per {
-	case "key":
-		return r.Caller.KeyID
-	case "team":
-		return r.Caller.Team
-	case "org":
-		return r.Caller.Org
-	case "user":
-		if r.User != "" {
-			return r.User
-		}
-		return r.Caller.User
-	case "session":
-		return r.Session
-	case "model":
-		return r.Target
-	case "provider":
-		return r.Provider
-	}
-	name, _ := strings.CutPrefix(per, "property.")
-	return r.Properties[name]
 }

@@ -132,23 +132,6 @@ func TestAlertsOfRecords(t *testing.T) {
 	}
 }
 
-func TestAccountOf(t *testing.T) {
-	r := &gateway.Record{
-		Caller: gateway.Caller{KeyID: "k", Team: "t", Org: "o", User: "owner"}, User: "end", Session: "s",
-		Target: "p/m", Provider: "p", Properties: map[string]string{"tenant": "x"},
-	}
-	for per, want := range map[string]string{
-		"key": "k", "team": "t", "org": "o", "user": "end", "session": "s", "model": "p/m", "provider": "p", "property.tenant": "x", "property.other": "",
-	} {
-		if got := accountOf(r, per); got != want {
-			t.Errorf("per %s: %q, want %q", per, got, want)
-		}
-	}
-	if got := accountOf(&gateway.Record{Caller: r.Caller}, "user"); got != "owner" {
-		t.Errorf("without an end user: %q", got)
-	}
-}
-
 // TestShowLimits: GET /api/limits has the accounts with the least left, few of them.
 func TestShowLimits(t *testing.T) {
 	c := limitedConfig(t, "")

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"slices"
@@ -34,38 +35,50 @@ func (x *Exchange) limits() []*Limit {
 	return all
 }
 
-// account returns the account that a limit is about. Who has none shares one with
-// all others that have none: to leave a name out evades nothing.
+// account returns the account that a limit is about.
 func (x *Exchange) account(l *Limit, t *target) string {
-	name := ""
 	switch l.Per {
-	case "key":
-		name = x.caller.KeyID
-	case "team":
-		name = x.caller.Team
-	case "org":
-		name = x.caller.Org
-	case "user":
-		if name = x.record.User; name == "" {
-			name = x.caller.User
-		}
-	case "session":
-		name = x.record.Session
 	case "model":
-		name = t.String()
+		return AccountName(t.String())
 	case "provider":
-		name = t.Name
-	default:
-		property, _ := strings.CutPrefix(l.Per, "property.")
-		name = x.record.Properties[property]
+		return AccountName(t.Name)
 	}
-	return accountName(name)
+	return x.record.Account(l.Per)
+}
+
+// Account returns the account that a request belongs to, by the Per of a limit. Who
+// has none shares one with all others that have none: to leave a name out evades
+// nothing.
+func (r *Record) Account(per string) string {
+	name := ""
+	switch per {
+	case "key":
+		name = r.Caller.KeyID
+	case "team":
+		name = r.Caller.Team
+	case "org":
+		name = r.Caller.Org
+	case "user":
+		name = cmp.Or(r.User, r.Caller.User)
+	case "session":
+		name = r.Session
+	case "model":
+		name = r.Target
+	case "provider":
+		name = r.Provider
+	default:
+		property, _ := strings.CutPrefix(per, "property.")
+		name = r.Properties[property]
+	}
+	return AccountName(name)
 }
 
 // maxAccount bounds the name of an account, in bytes: clients choose some.
 const maxAccount = 128
 
-func accountName(name string) string {
+// AccountName is the name of the account that a user, a team or whatever else a
+// limit is per has. A long one is shortened.
+func AccountName(name string) string {
 	if len(name) <= maxAccount {
 		return name
 	}

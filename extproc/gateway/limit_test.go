@@ -210,3 +210,20 @@ func TestPermille(t *testing.T) {
 		}
 	}
 }
+
+func TestAccountOfRecord(t *testing.T) {
+	r := &Record{
+		Caller: Caller{KeyID: "k", Team: "t", Org: "o", User: "owner"}, User: "end", Session: "s",
+		Target: "p/m", Provider: "p", Properties: map[string]string{"tenant": "x"},
+	}
+	for per, want := range map[string]string{
+		"key": "k", "team": "t", "org": "o", "user": "end", "session": "s", "model": "p/m", "provider": "p", "property.tenant": "x", "property.other": "",
+	} {
+		if got := r.Account(per); got != want {
+			t.Errorf("per %s: %q, want %q", per, got, want)
+		}
+	}
+	if got := (&Record{Caller: r.Caller}).Account("user"); got != "owner" {
+		t.Errorf("without an end user: %q", got)
+	}
+}

@@ -62,9 +62,6 @@ func (l *linter) module(m *ast.Module) {
 			continue
 		}
 		l.head(r)
-		if v.name == "limit" {
-			l.warnings.at(r.Location, "nothing acts on %s yet: this gateway has no limits", v.name)
-		}
 		if len(r.Body) > 0 && !trivial(r.Body) && !slices.ContainsFunc(r.Body, indexable) {
 			l.unindexed = append(l.unindexed, r.Location)
 		}
