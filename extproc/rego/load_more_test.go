@@ -191,8 +191,6 @@ deny contains {} if {
 route contains {"chain": ["a"]} if input.request.op == "chat"
 
 route contains {"chain": ["b"]} if input.request.stream
-
-limit contains {"per": "user", "concurrent": 2}
 `)}, "attache/mine.rego": {Data: []byte("package x\n")}}
 	p, err := Load(t.Context(), Options{FS: dir, Default: Allow, Deadline: time.Minute})
 	if err != nil {
