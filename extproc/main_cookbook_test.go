@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -10,8 +12,11 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
+
+	"github.com/golang-jwt/jwt/v5"
 
 	"github.com/attache-gateway/attache/bench/mock"
 	"github.com/attache-gateway/attache/extproc/cli"
@@ -31,15 +36,15 @@ type kitchen struct {
 // A dish is a policy with what clients get while it is in force.
 type dish struct {
 	policy string
-	edits  []string // old and new, in turn: what a user would adapt
-	closed bool     // with default: deny
+	edits  []string // old and new, in turn: what a user would adapt in the rules and their data
+	config []string // the same in attache.yaml
 	steps  []step
 	more   func(*testing.T, *kitchen)
 }
 
 // A step is a request, and what becomes of it.
 type step struct {
-	key    string // flags of attache keys new
+	key    string // flags of attache keys new, or claims of a token
 	path   string // default: that of chats
 	model  string // default: smart
 	text   string // of the user, default: hi
@@ -47,12 +52,14 @@ type step struct {
 	more   string            // members of the body, each with a comma in front
 	header map[string]string // in canonical form
 
-	want    string // provider/model, or status and code of the error
+	want    string // provider/model, cache, or status and code of the error
 	sent    string // is in what the provider got, body and headers
 	unsent  string // is not
 	answer  string // a header of the response, as "Name: value"
+	body    string // is in the response
 	labels  string // of the record
 	private bool   // the record names no user
+	booked  bool   // wait until it is over for the gateway as well
 }
 
 func property(name, value string) map[string]string {
@@ -63,15 +70,27 @@ func offers(tool string) string {
 	return fmt.Sprintf(`,"tools":[{"type":"function","function":{"name":%q,"parameters":{"type":"object"}}}]`, tool)
 }
 
-const streamed = `,"stream":true`
+const (
+	streamed = `,"stream":true`
+	cold     = `,"temperature":0`
+	mail     = "write to jane.doe@example.com"
+)
 
-const mail = "write to jane.doe@example.com"
+// words are a text of n words, of which the mock providers count n*5/4 tokens.
+func words(n int) string { return strings.Repeat("word ", n) }
 
-var book = strings.Repeat("word ", 60_000)
+var book = words(60_000)
 
-// hours are the arguments of clock.between, from some hours after now.
+func user(name string) map[string]string { return map[string]string{"X-Attache-User": name} }
+
+// hours are the arguments of clock.between, from some hours after now in the zone
+// that the README's configuration has.
 func hours(from, to int) string {
-	h := time.Now().UTC().Hour()
+	zone, err := time.LoadLocation("Europe/Berlin")
+	if err != nil {
+		panic(err)
+	}
+	h := time.Now().In(zone).Hour()
 	return fmt.Sprintf("between(%d, %d)", (h+from)%24, (h+to)%24)
 }
 
@@ -90,11 +109,21 @@ func dishes() []dish {
 			{model: "anthropic/claude-sonnet-4-5,openai/gpt-4o", want: "anthropic/claude-sonnet-4-5"},
 			{model: "anthropic/claude-sonnet-4-5,openai/gpt-4o", header: property("Job", "batch"), want: "openai/gpt-4o"},
 		}},
-		{policy: "budget-tiers", steps: []step{
-			{key: "-labels plan=gold", more: `,"max_tokens":9000`, want: "openai/gpt-4o", sent: `"max_tokens":9000`},
-			{key: "-labels plan=silver", more: `,"max_tokens":9000`, want: "openai/gpt-4o", sent: `"max_tokens":4096`, labels: `"plan":"silver"`},
-			{want: "402 plan_too_small"},
-			{model: "cheap", want: "openai/gpt-4o-mini", sent: `"max_tokens":1024`, labels: `"plan":"bronze"`},
+		{policy: "batch-concurrency", more: atOnce},
+		{policy: "budget-routing", config: []string{"usd: 1000/", "usd: 230/", "{input: 3, output: 12}", "{input: 3000, output: 12}"}, steps: []step{
+			{model: "frankfurt/gpt-4o,openai/gpt-4o", want: "frankfurt/gpt-4o"},
+			{key: "-team rich", model: "frankfurt/gpt-4o", text: words(60_000), want: "frankfurt/gpt-4o", booked: true},
+			{model: "frankfurt/gpt-4o,openai/gpt-4o", want: "openai/gpt-4o"},
+			{model: "frankfurt/gpt-4o", want: "frankfurt/gpt-4o"},
+		}},
+		{policy: "budget-tiers", config: []string{"usd: 200/", "usd: 10/"}, steps: []step{
+			{key: "-team thrifty", want: "openai/gpt-4o", answer: "X-Budget: "},
+			{key: "-team low", model: "openai/o1-pro", text: words(45_600), want: "openai/o1-pro", booked: true},
+			{key: "-team low", want: "openai/gpt-4o-mini", answer: "X-Budget: low"},
+			{key: "-team low", model: "openai/o1-pro", want: "openai/gpt-4o-mini"},
+			{key: "-team spent", model: "openai/o1-pro", text: words(52_000), want: "openai/o1-pro", booked: true},
+			{key: "-team spent", want: "402 budget_low"},
+			{key: "-team spent", model: "cheap", want: "openai/gpt-4o-mini"},
 		}},
 		{policy: "business-hours", edits: []string{"\tclock.workday\n", "", "between(7, 18)", hours(0, 2)}, steps: []step{
 			{key: "-labels hours=office", want: "openai/gpt-4o"},
@@ -102,6 +131,16 @@ func dishes() []dish {
 		{policy: "business-hours", edits: []string{"between(7, 18)", hours(3, 4)}, steps: []step{
 			{key: "-labels hours=office", want: "403 outside_business_hours"},
 			{want: "openai/gpt-4o"},
+		}},
+		{policy: "cache-policy", steps: []step{
+			{key: "-team a", text: "again", more: cold, want: "openai/gpt-4o", answer: "X-Attache-Cache: miss", booked: true},
+			{key: "-team a", text: "again", more: cold, want: "cache"},
+			{key: "-team a -name other", text: "again", more: cold + streamed, want: "cache"},
+			{key: "-team b", text: "again", more: cold, want: "openai/gpt-4o", answer: "X-Attache-Cache: miss"},
+			{key: "-team a -labels cache=private", text: "again", more: cold, want: "openai/gpt-4o", answer: "X-Attache-Cache: miss"},
+			{key: "-team a", text: "again", want: "openai/gpt-4o", answer: "X-Attache-Cache: off"},
+			{key: "-team a", text: "again", more: cold, header: map[string]string{"Cache-Control": "no-store"}, want: "openai/gpt-4o", answer: "X-Attache-Cache: off"},
+			{key: "-team a", text: mail, more: cold, want: "openai/gpt-4o", answer: "X-Attache-Cache: off"},
 		}},
 		{policy: "canary", steps: []step{{key: "-labels ring=canary", model: "writer", want: "openai/gpt-5"}}, more: func(t *testing.T, k *kitchen) {
 			got := map[string]int{}
@@ -112,7 +151,14 @@ func dishes() []dish {
 				t.Errorf("of 20 requests: %v", got)
 			}
 		}},
-		{policy: "closed-by-default", closed: true, steps: []step{
+		{policy: "claims", steps: []step{
+			{key: `{"department":"research"}`, want: "openai/gpt-4o", labels: `"department":"research"`},
+			{key: `{"department":"sales"}`, model: "cheap", want: "openai/gpt-4o-mini"},
+			{key: `{"department":"sales"}`, want: "403 not_for_department"},
+			{key: `{"department":"research","https://example.com/status":{"flags":["probation"]}}`, want: "403 not_for_department"},
+			{want: "403 not_for_department"},
+		}},
+		{policy: "closed-by-default", config: []string{"default: allow", "default: deny"}, steps: []step{
 			{key: "-team search", want: "openai/gpt-4o"},
 			{key: "-roles operator", want: "openai/gpt-4o"},
 			{want: "403 policy_denied"},
@@ -135,6 +181,16 @@ func dishes() []dish {
 			{key: "-labels tier=free", image: true, want: "402 upgrade_needed"},
 			{key: "-labels tier=free", text: book, want: "402 upgrade_needed"},
 			{image: true, want: "openai/gpt-4o"},
+		}},
+		{policy: "free-tier", edits: []string{`"requests": 10`, `"requests": 2`}, steps: []step{
+			{key: "-labels tier=free -name app", header: user("ann"), want: "openai/gpt-4o-mini"},
+			{key: "-labels tier=free -name app", header: user("ann"), want: "openai/gpt-4o-mini"},
+			{key: "-labels tier=free -name app", header: user("ann"), want: "429 rate_limited"},
+			{key: "-labels tier=free -name app", header: user("bob"), want: "openai/gpt-4o-mini"},
+		}},
+		{policy: "free-tier", edits: []string{`"tokens": 500000`, `"tokens": 2000`}, steps: []step{
+			{key: "-labels tier=free -name other", header: user("eve"), text: words(1_500), want: "openai/gpt-4o-mini", booked: true},
+			{key: "-labels tier=free -name other", header: user("mallory"), text: words(1_500), want: "429 insufficient_quota"},
 		}},
 		{policy: "internal-network", edits: []string{`"10.0.0.0/8"`, `"0.0.0.0/0", "::/0"`}, steps: []step{
 			{key: "-labels network=internal", want: "openai/gpt-4o"},
@@ -197,10 +253,24 @@ func dishes() []dish {
 			{more: `,"temperature":1,"top_p":0.5`, header: property("Sampling", "pinned"), want: "openai/gpt-4o", sent: `"temperature":0,"seed":7`, unsent: "top_p"},
 			{more: `,"temperature":1,"top_p":0.5`, want: "openai/gpt-4o", sent: `"temperature":1,"top_p":0.5`},
 		}},
+		{policy: "plans", steps: []step{
+			{key: "-labels plan=gold", more: `,"max_tokens":9000`, want: "openai/gpt-4o", sent: `"max_tokens":9000`},
+			{key: "-labels plan=silver", more: `,"max_tokens":9000`, want: "openai/gpt-4o", sent: `"max_tokens":4096`, labels: `"plan":"silver"`},
+			{want: "402 plan_too_small"},
+			{model: "cheap", want: "openai/gpt-4o-mini", sent: `"max_tokens":1024`, labels: `"plan":"bronze"`},
+		}},
 		{policy: "prompt-size", steps: []step{
 			{text: book, want: "413 prompt_too_long"},
 			{key: "-labels prompts=long", text: book, want: "openai/gpt-4o"},
 			{want: "openai/gpt-4o"},
+		}},
+		{policy: "response-cache", config: []string{"mode: asked", "mode: exact", "run: asked", "run: always"}, steps: []step{
+			{text: "good", want: "openai/gpt-4o", booked: true},
+			{text: "good", want: "cache"},
+			{text: "of " + mail, want: "openai/gpt-4o", booked: true},
+			{text: "of " + mail, want: "openai/gpt-4o"},
+			{model: "openai/terse@text=Hm.", want: "openai/terse@text=Hm.", booked: true},
+			{model: "openai/terse@text=Hm.", want: "openai/terse@text=Hm."},
 		}},
 		{policy: "response-labels", steps: []step{
 			{model: "openai/broken@fault=503,openai/gpt-4o", want: "openai/gpt-4o", labels: `"fallback":"yes"`},
@@ -209,6 +279,13 @@ func dishes() []dish {
 			{model: "openai/gpt-5,openai/gpt-4o", want: "openai/gpt-4o"},
 			{model: "openai/gpt-5", want: "403 role_missing"},
 			{key: "-roles researcher", model: "openai/gpt-5", want: "openai/gpt-5"},
+			{key: `{"groups":["sales","ai-research"]}`, model: "openai/gpt-5", want: "openai/gpt-5"},
+			{key: `{"groups":["sales"]}`, model: "openai/gpt-5", want: "403 role_missing"},
+		}},
+		{policy: "spend-alarm", config: []string{"usd: 200/", "usd: 10/"}, steps: []step{
+			{key: "-team frugal", want: "openai/gpt-4o", labels: `{"cost_center":"frugal"}`},
+			{key: "-team lavish", model: "openai/o1-pro", text: words(52_000), want: "openai/o1-pro", labels: `"dear":"yes"`},
+			{key: "-team lavish", want: "openai/gpt-4o", labels: `"spend":"low"`},
 		}},
 		{policy: "sticky-sessions", more: func(t *testing.T, k *kitchen) {
 			k.sticks(t, "gpt-4o", "X-Attache-Session", "openai/gpt-4o", "frankfurt/gpt-4o")
@@ -221,6 +298,14 @@ func dishes() []dish {
 		{policy: "team-guards", steps: []step{
 			{text: mail, want: "openai/gpt-4o", sent: "[PII.EMAIL]"},
 			{key: "-team legal", text: mail, want: "openai/gpt-4o", sent: "jane.doe@example.com", labels: `"guarded":"no"`},
+		}},
+		{policy: "team-limits", edits: []string{"requests: 60,", "requests: 2,", "requests: 10,", "requests: 1,"}, steps: []step{
+			{key: "-team support", want: "openai/gpt-4o"},
+			{key: "-team support -name other", want: "openai/gpt-4o"},
+			{key: "-team support", want: "429 rate_limited"},
+			{key: "-team unlisted", want: "openai/gpt-4o"},
+			{key: "-team unlisted", want: "429 rate_limited"},
+			{key: "-team search", want: "openai/gpt-4o"},
 		}},
 		{policy: "team-models", steps: []step{
 			{key: "-team support", want: "anthropic/claude-sonnet-4-5"},
@@ -290,7 +375,7 @@ func openKitchen(t *testing.T, all []dish) *kitchen {
 			k.newKey(t, s.key)
 		}
 	}
-	for _, flags := range []string{"", "-org hospital"} { // of what is more than steps
+	for _, flags := range []string{"", "-org hospital", "-team night -labels use=batch", "-team night"} { // of what is more than steps
 		k.newKey(t, flags)
 	}
 	k.serve(t)
@@ -301,11 +386,12 @@ func openKitchen(t *testing.T, all []dish) *kitchen {
 }
 
 var (
-	yamlBlock   = regexp.MustCompile("(?s)\n```yaml\n(.*?)```")
-	urlLine     = regexp.MustCompile(`\n    url: .*`)
-	oneOfKind   = regexp.MustCompile(`(?m)^  (\w+):.*\n    kind: (\w+)`)
-	guardsBlock = regexp.MustCompile(`(?s)\nguards:.*?\n\n`)
-	variable    = regexp.MustCompile(`"\$\{\w+_API_KEY\}"`)
+	yamlBlock    = regexp.MustCompile("(?s)\n```yaml\n(.*?)```")
+	urlLine      = regexp.MustCompile(`\n    url: .*`)
+	oneOfKind    = regexp.MustCompile(`(?m)^  (\w+):.*\n    kind: (\w+)`)
+	guardsBlock  = regexp.MustCompile(`(?s)\nguards:.*?\n\n`)
+	budgetsBlock = regexp.MustCompile(`(?s)\nbudgets:.*?\n\n`)
+	variable     = regexp.MustCompile(`"\$\{\w+_API_KEY\}"`)
 )
 
 // configure returns the configuration in the README, with mock providers.
@@ -335,7 +421,7 @@ func (k *kitchen) configure(t *testing.T) string {
 		m := oneOfKind.FindStringSubmatch(line)
 		return line + "\n    url: " + k.start(t, m[1], m[2])
 	})
-	return "listen: unix:a.sock\nadmin: 127.0.0.1:0\nledger: {sqlite: ledger.db}\nauth: {mode: keys, file: keys.json}\n" +
+	return "listen: unix:a.sock\nadmin: 127.0.0.1:0\nledger: {sqlite: ledger.db}\nauth: {mode: [keys, jwt], file: keys.json, issuers: {login: {issuer: login, audience: attache, secret: \"" + tokenSecret + "\"}}}\n" +
 		"envoy: {port: 65535, admin: \"127.0.0.1:0\", retry_backoff: 1ms}\n" + text
 }
 
@@ -364,6 +450,10 @@ func (k *kitchen) newKey(t *testing.T, flags string) {
 		return
 	}
 	var out, errs bytes.Buffer
+	if strings.HasPrefix(flags, "{") {
+		k.keys[flags] = token(t, flags)
+		return
+	}
 	p := cli.Program{Stdout: &out, Stderr: &errs, Env: environment}
 	if code := p.Run(append([]string{"keys", "new", "-c", k.file, "-name", "test"}, strings.Fields(flags)...)); code != 0 {
 		t.Fatalf("attache keys new %s: %s", flags, errs.String())
@@ -371,42 +461,69 @@ func (k *kitchen) newKey(t *testing.T, flags string) {
 	k.keys[flags] = strings.TrimSpace(out.String())
 }
 
+const tokenSecret = "a-secret-of-at-least-thirty-two-bytes"
+
+// token signs claims as the issuer of the configuration does.
+func token(t *testing.T, claims string) string {
+	t.Helper()
+	all := jwt.MapClaims{"iss": "login", "aud": "attache", "sub": "jane", "exp": time.Now().Add(time.Hour).Unix()}
+	if err := json.Unmarshal([]byte(claims), &all); err != nil {
+		t.Fatal(err)
+	}
+	text, err := jwt.NewWithClaims(jwt.SigningMethodHS256, all).SignedString([]byte(tokenSecret))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+// edit replaces old by new, in turn.
+func edit(t *testing.T, text string, edits []string) string {
+	t.Helper()
+	for i := 0; i < len(edits); i += 2 {
+		if !strings.Contains(text, edits[i]) {
+			t.Fatalf("%q is not in\n%s", edits[i], text)
+		}
+		text = strings.ReplaceAll(text, edits[i], edits[i+1])
+	}
+	return text
+}
+
 // cook puts a policy into force.
 func (k *kitchen) cook(t *testing.T, d dish) {
 	t.Helper()
+	files := map[string][]byte{}
+	config, edits := edit(t, k.config, d.config), d.edits
+	if table, err := os.ReadFile(cookbookDir + "data/" + d.policy + ".yaml"); err == nil {
+		files["data/"+d.policy+".yaml"], edits = []byte(edit(t, string(table), edits)), nil
+	}
 	rules, err := os.ReadFile(cookbookDir + d.policy + ".rego")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i := 0; i < len(d.edits); i += 2 {
-		if !bytes.Contains(rules, []byte(d.edits[i])) {
-			t.Fatalf("%s has no %q", d.policy, d.edits[i])
-		}
-		rules = bytes.ReplaceAll(rules, []byte(d.edits[i]), []byte(d.edits[i+1]))
+	text := edit(t, string(rules), edits)
+	files[d.policy+".rego"] = []byte(text)
+	if !strings.Contains(text, "pii") && !strings.Contains(config, "run: always") { // compiling the plugin is most of a reload
+		config = guardsBlock.ReplaceAllString(config, "\n")
 	}
-	config := k.config
-	if d.closed {
-		config = strings.Replace(config, "default: allow", "default: deny", 1)
-	}
-	if !bytes.Contains(rules, []byte("pii")) { // compiling the plugin is most of a reload
-		config = guardsBlock.ReplaceAllString(config, "")
+	if !strings.Contains(text, "budgets") && !strings.Contains(text, "left_permille") { // under a budget models need a price
+		config = budgetsBlock.ReplaceAllString(config, "\n")
 	}
 
 	before, logged := k.ready(t), len(k.log.String())
-	k.rules.put(t, map[string][]byte{d.policy + ".rego": rules})
+	k.rules.put(t, files)
 	write(t, k.file, []byte(config))
 	k.reload(t)
 	eventually(t, "another policy", func() bool {
-		now := k.ready(t)
-		if strings.Contains(now, "failed") {
-			t.Fatalf("the policy is refused: %s", k.log.String()[logged:])
+		if log := k.log.String()[logged:]; strings.Contains(log, "reload failed") {
+			t.Fatalf("the policy is refused: %s", log)
 		}
-		return now != before
+		now := k.ready(t)
+		return now != before && !strings.Contains(now, "failed")
 	})
 }
 
-// send sends a request and returns the answer.
-func (k *kitchen) send(t *testing.T, s step) answer {
+func (k *kitchen) request(ctx context.Context, t *testing.T, s step) *http.Request {
 	t.Helper()
 	if s.model == "" {
 		s.model = "smart"
@@ -422,16 +539,22 @@ func (k *kitchen) send(t *testing.T, s step) answer {
 		content = `[{"type":"image_url","image_url":{"url":"data:image/png;base64,iVBORw0KGgo="}}]`
 	}
 	body := fmt.Sprintf(`{"model":%q,"messages":[{"role":"user","content":%s}]%s}`, s.model, content, s.more)
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, k.url+s.path, strings.NewReader(body))
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, k.url+s.path, strings.NewReader(body))
 	if err != nil {
-		t.Fatal(err)
+		t.Error(err)
 	}
 	r.Header.Set("Content-Type", "application/json")
 	r.Header.Set("Authorization", "Bearer "+k.keys[s.key])
 	for name, value := range s.header {
 		r.Header.Set(name, value)
 	}
-	response, err := client.Do(r)
+	return r
+}
+
+// send sends a request and returns the answer.
+func (k *kitchen) send(t *testing.T, s step) answer {
+	t.Helper()
+	response, err := client.Do(k.request(t.Context(), t, s))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -443,8 +566,11 @@ func (k *kitchen) send(t *testing.T, s step) answer {
 	return answer{status: response.StatusCode, header: response.Header, body: string(text)}
 }
 
-// result is the target that answered, or the error.
+// result is who answered, or the error.
 func (a answer) result() string {
+	if a.header.Get("X-Attache-Cache") == "hit" {
+		return "cache"
+	}
 	if a.status == http.StatusOK {
 		return a.header.Get("X-Attache-Provider") + "/" + a.header.Get("X-Attache-Model")
 	}
@@ -464,13 +590,16 @@ func (k *kitchen) check(t *testing.T, s step) {
 	if name, value, ok := strings.Cut(s.answer, ": "); ok && a.header.Get(name) != value {
 		t.Errorf("%s is %q, want %q", name, a.header.Get(name), value)
 	}
-	if a.status == http.StatusOK {
-		got := k.received(t, a.header.Get("X-Attache-Provider"))
+	if !strings.Contains(a.body, s.body) {
+		t.Errorf("the response is %s\nwant %q in it", a.body, s.body)
+	}
+	if from := a.header.Get("X-Attache-Provider"); from != "" && a.status == http.StatusOK {
+		got := k.received(t, from)
 		if !strings.Contains(got, s.sent) || s.unsent != "" && strings.Contains(got, s.unsent) {
 			t.Errorf("the provider got %s\nwant %q, not %q", got, s.sent, s.unsent)
 		}
 	}
-	if s.labels == "" && !s.private {
+	if s.labels == "" && !s.private && !s.booked {
 		return
 	}
 	k.row(t, a)
@@ -515,4 +644,28 @@ func (k *kitchen) sticks(t *testing.T, model, header string, targets ...string) 
 	if len(seen) != 2 || !seen[targets[0]] || !seen[targets[1]] {
 		t.Errorf("they go to %v, want %v", seen, targets)
 	}
+}
+
+// atOnce sends a batch job's requests while as many as may run do.
+func atOnce(t *testing.T, k *kitchen) {
+	job := step{key: "-team night -labels use=batch", model: "openai/stalled@fault=stall-before-headers"}
+	before := k.providers["openai"].Stats()
+	var running sync.WaitGroup
+	defer running.Wait()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	for range 4 {
+		running.Go(func() {
+			if response, err := client.Do(k.request(ctx, t, job)); err == nil {
+				response.Body.Close()
+			}
+		})
+	}
+	await(t, k.providers["openai"], func(s mock.Stats) bool { return s.Requests == before.Requests+4 })
+	job.model, job.want = "openai/gpt-4o", "429 rate_limited"
+	k.check(t, job)
+	k.check(t, step{key: "-team night", want: "openai/gpt-4o"})
+	cancel()
+	running.Wait()
+	eventually(t, "room for a job", func() bool { return k.serveOne(t, job) == "openai/gpt-4o" })
 }

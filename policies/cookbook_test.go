@@ -1,7 +1,9 @@
 package policies_test
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -10,13 +12,20 @@ import (
 	"testing/fstest"
 	"time"
 
+	"github.com/attache-gateway/attache/extproc/gateway"
 	"github.com/attache-gateway/attache/extproc/rego"
 )
 
 // closed are the policies that need default: deny.
 var closed = map[string]bool{"closed-by-default": true}
 
-// cookbook returns the policies of the cookbook with their tests, by name.
+// budgets are those in the cookbook's README.
+var budgets = []gateway.Limit{
+	{Name: "team", Per: "team", Window: gateway.WindowMonth, Requests: -1, Tokens: -1, CostNano: 200e9, Concurrent: -1},
+	{Name: "provider", Per: "provider", Window: gateway.WindowMonth, Requests: -1, Tokens: -1, CostNano: 1000e9, Concurrent: -1},
+}
+
+// cookbook returns the policies of the cookbook with their tests and data, by name.
 func cookbook(t *testing.T) map[string]fstest.MapFS {
 	t.Helper()
 	files, err := filepath.Glob("cookbook/*.rego")
@@ -36,13 +45,24 @@ func cookbook(t *testing.T) map[string]fstest.MapFS {
 		}
 		all[name][base] = &fstest.MapFile{Data: text}
 	}
+	for name, files := range all {
+		table := dataOf(name)
+		if text, err := os.ReadFile("cookbook/" + table); err == nil {
+			files[table] = &fstest.MapFile{Data: text}
+		} else if !errors.Is(err, fs.ErrNotExist) {
+			t.Fatal(err)
+		}
+	}
 	return all
 }
+
+// dataOf is where the data of a policy of the cookbook is, if it has any.
+func dataOf(name string) string { return "data/" + name + ".yaml" }
 
 func load(t *testing.T, files fstest.MapFS, coverage int, fallback string) *rego.Policy {
 	t.Helper()
 	p, err := rego.Load(t.Context(), rego.Options{
-		FS: files, Default: fallback, Deadline: time.Second, Guards: []string{"pii"}, Coverage: coverage,
+		FS: files, Default: fallback, Deadline: time.Second, Guards: []string{"pii"}, Budgets: budgets, Coverage: coverage,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -69,7 +69,11 @@ func TestOPA(t *testing.T) {
 			if !strings.Contains(string(files[name+".rego"].Data), "\npackage attache.response\n") {
 				schema = "schema/request.json"
 			}
-			accepted(t, schema, "attache/lib", "cookbook/"+name+".rego", "cookbook/"+name+"_test.rego")
+			used := []string{"attache/lib", "cookbook/" + name + ".rego", "cookbook/" + name + "_test.rego"}
+			if table := dataOf(name); files[table] != nil {
+				used = append(used, "attache.config:cookbook/"+table)
+			}
+			accepted(t, schema, used...)
 		})
 	}
 

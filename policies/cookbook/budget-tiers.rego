@@ -1,47 +1,45 @@
-# Tiers: what a key pays for decides which models it gets and how long an answer
-# may be.
+# Budget tiers: when a team's money runs low its chats go to a cheap model, and
+# when it is nearly gone expensive models are refused.
 #
-# Use it to keep spending in line with plans. It looks at the plan alone, the
-# label `plan` of the key: what has been spent so far is not among the facts that
-# rules see. A key without a plan, or with one that is not here, is a bronze one.
+# Use it so that a month ends with shorter answers instead of none. The money is
+# the budget `team` of the configuration, which refuses everything when it is used
+# up, so this is about the fifth before that. Clients see the state in a header.
 package attache.request
 
 import rego.v2
 
-import data.attache.lib.targets
-
 # METADATA
-# custom: {id: plan-models}
-route contains {"require": {"model": plan_now.models}} if plan_now.models
-
-# METADATA
-# custom: {id: plan-refusal}
-deny contains {"code": "plan_too_small", "status": 402, "message": concat("", ["this model is not in the plan ", plan_name])} if {
-	input.candidates != []
-	not targets.some_model(plan_now.models)
-	plan_now.models
-}
-
-# METADATA
-# custom: {id: plan-output}
-modify contains {"path": "/max_tokens", "max": plan_now.max_tokens} if {
+# custom: {id: budget-downgrade}
+route contains {"chain": ["cheap"]} if {
 	input.request.op == "chat"
-	plan_now.max_tokens
+	budget_is_low
 }
 
 # METADATA
-# custom: {id: plan-label}
-label contains {"plan": plan_name}
-
-plan_now := plans[plan_name]
-
-plan_name := input.caller.labels.plan if {
-	plans[input.caller.labels.plan]
-} else := "bronze"
-
-# Gold has no restriction.
-plans := {
-	"gold": {},
-	"silver": {"models": ["gpt-4o", "gpt-4o-mini", "llama3.3"], "max_tokens": 4096},
-	"bronze": {"models": ["gpt-4o-mini", "llama3.3"], "max_tokens": 1024},
+# custom: {id: budget-refusal}
+deny contains {"code": "budget_low", "status": 402, "message": concat(" ", ["your team's budget is nearly used up, and this model is expensive; it starts anew", budget_starts_anew])} if {
+	input.budgets.team.left_permille < 50
+	input.candidates != []
+	every c in input.candidates {
+		expensive(c)
+	}
 }
+
+# METADATA
+# custom: {id: budget-header}
+header contains {"on": "response", "name": "x-budget", "value": "low"} if budget_is_low
+
+budget_is_low if input.budgets.team.left_permille < 200
+
+# Comparisons let decisions be kept. With the seconds themselves in the message
+# each second would be another case.
+budget_starts_anew := "within a day" if {
+	input.budgets.team.resets_s < 86400
+} else := "within a week" if {
+	input.budgets.team.resets_s < 604800
+} else := "on the first of the month"
+
+# More than a dollar per million tokens of output, in nano-dollars, or nobody knows.
+expensive(c) if c.output_price > 1000000000
+
+expensive(c) if c.output_price < 0

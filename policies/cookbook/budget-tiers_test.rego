@@ -4,35 +4,47 @@ import rego.v2
 
 import data.attache.request
 
-with_plan(labels) := {"request": {"op": "chat"}, "caller": {"labels": labels}, "candidates": []}
+cheap := {"model": "gpt-4o-mini", "output_price": 600000000}
 
-test_bronze if {
-	every labels in [{}, {"plan": "bronze"}, {"plan": "platinum"}] {
-		{"require": {"model": ["gpt-4o-mini", "llama3.3"]}} in request.route with input as with_plan(labels)
-		{"path": "/max_tokens", "max": 1024} in request.modify with input as with_plan(labels)
-		{"plan": "bronze"} in request.label with input as with_plan(labels)
+dear := {"model": "o1-pro", "output_price": 600000000000}
+
+unknown := {"model": "new", "output_price": -1}
+
+asks(op, left, candidates) := {
+	"request": {"op": op},
+	"candidates": candidates,
+	"budgets": {"team": {"left_permille": left, "resets_s": 1000000}},
+}
+
+lowered := {"chain": ["cheap"]}
+
+refusals(doc) := {d.message | some d in request.deny with input as doc; d.code == "budget_low"}
+
+test_plenty if {
+	doc := asks("chat", 200, [dear])
+	not lowered in request.route with input as doc
+	not ({"on": "response", "name": "x-budget", "value": "low"} in request.header) with input as doc
+	refusals(doc) == set()
+}
+
+test_low if {
+	doc := asks("chat", 199, [dear])
+	lowered in request.route with input as doc
+	{"on": "response", "name": "x-budget", "value": "low"} in request.header with input as doc
+	refusals(doc) == set()
+	not lowered in request.route with input as asks("embeddings", 199, [dear])
+}
+
+test_nearly_gone if {
+	count(refusals(asks("chat", 49, [dear, unknown]))) == 1
+	refusals(asks("chat", 49, [dear, cheap])) == set()
+	refusals(asks("models", 49, [])) == set()
+}
+
+test_when_it_starts_anew if {
+	every seconds, words in {86399: "within a day", 86400: "within a week", 604800: "on the first of the month"} {
+		doc := object.union(asks("chat", 49, [dear]), {"budgets": {"team": {"resets_s": seconds}}})
+		some message in refusals(doc)
+		endswith(message, words)
 	}
-}
-
-test_silver if {
-	{"path": "/max_tokens", "max": 4096} in request.modify with input as with_plan({"plan": "silver"})
-}
-
-test_gold_is_free if {
-	{"plan": "gold"} in request.label with input as with_plan({"plan": "gold"})
-	every r in request.route {
-		not r.require.model
-	} with input as with_plan({"plan": "gold"})
-}
-
-refused(doc) if {
-	some d in request.deny with input as doc
-	d.code == "plan_too_small"
-}
-
-test_models_beyond_the_plan if {
-	asks := {"candidates": [{"model": "gpt-5"}]}
-	refused(object.union(with_plan({}), asks))
-	not refused(object.union(with_plan({"plan": "gold"}), asks))
-	not refused(with_plan({}))
 }

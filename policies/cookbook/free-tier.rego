@@ -1,7 +1,10 @@
 # Free tier: keys with the label `tier: free` get one small model, short answers
-# and prompts, and neither tools nor media.
+# and prompts, so many requests a minute and tokens a day, and neither tools nor
+# media.
 #
-# Use it for trials. How many requests they may send is a matter of limits.
+# Use it for trials. The limits per user are for keys of applications with users of
+# their own: they name them, so that nobody uses up what is for all. But a client
+# can make up names, so the key has a limit as well.
 package attache.request
 
 import rego.v2
@@ -27,6 +30,18 @@ deny contains {"code": "upgrade_needed", "status": 402, "message": "prompts of t
 	on_free_tier
 	input.request.tokens.input > 2000
 }
+
+# METADATA
+# custom: {id: free-user-minute}
+limit contains {"per": "user", "window_s": 60, "requests": 10} if input.caller.labels.tier == "free"
+
+# METADATA
+# custom: {id: free-user-day}
+limit contains {"per": "user", "window": "day", "tokens": 50000} if input.caller.labels.tier == "free"
+
+# METADATA
+# custom: {id: free-key-day}
+limit contains {"per": "key", "window": "day", "requests": 2000, "tokens": 500000} if input.caller.labels.tier == "free"
 
 on_free_tier if {
 	input.caller.labels.tier == "free"

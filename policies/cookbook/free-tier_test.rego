@@ -30,6 +30,15 @@ test_extras if {
 	refused(but({"tokens": {"input": 2001}}))
 }
 
+limits(doc) := {[l.per, object.get(l, "window", "minute")] | some l in request.limit with input as doc}
+
+test_limits if {
+	tiers := {["user", "minute"], ["user", "day"], ["key", "day"]}
+	tiers - limits(plain) == set()
+	tiers - limits(but({"op": "embeddings"})) == set()
+	tiers - limits({"caller": {"labels": {"tier": "gold"}}}) == tiers
+}
+
 test_paying_callers if {
 	not refused(object.union(but({"images": 1}), {"caller": {"labels": {"tier": "gold"}}}))
 }

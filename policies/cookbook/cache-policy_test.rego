@@ -1,0 +1,44 @@
+package cache_policy_test
+
+import rego.v2
+
+import data.attache.request
+
+chat := {
+	"request": {"op": "chat", "temperature_milli": 0, "headers": {}},
+	"caller": {"labels": {}},
+	"guards": {"pii": {"action": "allow"}},
+}
+
+but(part) := object.union(chat, part)
+
+shared(scope) := {"mode": "exact", "ttl_s": 3600, "scope": scope}
+
+off := {"mode": "off"}
+
+test_what_comes_out_the_same if {
+	shared("team") in request.cache with input as chat
+	shared("team") in request.cache with input as but({"request": {"op": "embeddings", "temperature_milli": -1}})
+	not off in request.cache with input as chat
+}
+
+test_what_does_not if {
+	every t in [-1, 1, 1000] {
+		not shared("team") in request.cache with input as but({"request": {"temperature_milli": t}})
+	}
+}
+
+test_personal_data if {
+	every action in ["redact", "block", "failed"] {
+		off in request.cache with input as but({"guards": {"pii": {"action": action}}})
+	}
+}
+
+test_clients_who_want_none if {
+	off in request.cache with input as but({"request": {"headers": {"cache-control": "no-cache, no-store"}}})
+	not off in request.cache with input as but({"request": {"headers": {"cache-control": "max-age=0"}}})
+}
+
+test_private_keys if {
+	shared("key") in request.cache with input as but({"caller": {"labels": {"cache": "private"}}})
+}
