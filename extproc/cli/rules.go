@@ -99,7 +99,12 @@ func optionsOf(c *config.Config, log *slog.Logger) rego.Options {
 		Logger: log, Tags: map[string][]string{}, Uncached: c.Cache.Mode == config.CacheOff,
 	}
 	for _, g := range c.Guards {
-		o.Guards = append(o.Guards, g.Name)
+		if g.Input {
+			o.Guards = append(o.Guards, g.Name)
+		}
+		if g.Output {
+			o.OutputGuards = append(o.OutputGuards, g.Name)
+		}
 	}
 	for _, b := range c.Budgets {
 		o.Budgets = append(o.Budgets, b.Limit)

@@ -20,11 +20,7 @@ import (
 	"github.com/attache-gateway/attache/extproc/dialect/responses"
 	"github.com/attache-gateway/attache/extproc/gateway"
 	"github.com/attache-gateway/attache/extproc/provider"
-	"github.com/attache-gateway/attache/extproc/wasm"
 )
-
-// freeTime bounds how long the guards of an old snapshot may take to end.
-const freeTime = 10 * time.Second
 
 // lasting is what outlives snapshots. By its zero value nothing is remembered, and
 // nothing logged.
@@ -45,12 +41,12 @@ func snapshot(ctx context.Context, c *config.Config, log *slog.Logger, creds *cr
 	if err != nil {
 		return nil, err
 	}
-	guards, freeGuards, err := loadGuards(ctx, c, log)
+	guards, err := loadGuards(ctx, c, log)
 	if err != nil {
 		freeCallers()
 		return nil, err
 	}
-	free := func() { creds.Close(); freeCallers(); freeGuards() }
+	free := func() { creds.Close(); freeCallers(); guards.free() }
 	o := gateway.Options{
 		Dialects:    []dialect.Dialect{openai.New(), anthropic.New(), responses.New(), gemini.New(), bedrock.New()},
 		Upstream:    []dialect.ProviderSide{cohere.New()},
@@ -61,7 +57,7 @@ func snapshot(ctx context.Context, c *config.Config, log *slog.Logger, creds *cr
 		Shadow:      rules.Shadow,
 		Health:      l.health,
 		Breaker:     c.Health,
-		Guards:      guards,
+		Guards:      guards.input,
 		Limits:      l.counting.limits(log),
 		Bounds:      boundsOf(c).all(),
 		Zone:        c.Zone,
@@ -75,6 +71,8 @@ func snapshot(ctx context.Context, c *config.Config, log *slog.Logger, creds *cr
 		MaxResponse: int(c.Envoy.MaxResponse),
 		Now:         time.Now,
 		Free:        free,
+
+		OutputGuards: guards.output,
 	}
 	for i := range c.Providers {
 		p, err := providerOf(&c.Providers[i], c.Envoy.Version, creds)
@@ -142,30 +140,4 @@ func priceOf(p *config.Provider, model string) (provider.Price, bool) {
 		return provider.Price{}, false
 	}
 	return provider.PriceOf(p.Kind, model)
-}
-
-func loadGuards(ctx context.Context, c *config.Config, log *slog.Logger) (guards []gateway.InputGuard, free func(), err error) {
-	var loaded []*wasm.Guard
-	free = func() {
-		ctx, cancel := context.WithTimeout(context.Background(), freeTime)
-		defer cancel()
-		for _, g := range loaded {
-			if err := g.Close(ctx); err != nil {
-				log.Warn("a guard did not end", "guard", g.Name(), "error", err)
-			}
-		}
-	}
-	for _, cg := range c.Guards {
-		g, err := wasm.Load(ctx, wasm.Options{
-			Name: cg.Name, Path: cg.WASM, SHA256: cg.SHA256, Config: cg.Config,
-			Deadline: cg.Deadline, Memory: int(cg.Memory), Logger: log,
-		})
-		if err != nil {
-			free()
-			return nil, nil, err
-		}
-		loaded = append(loaded, g)
-		guards = append(guards, gateway.InputGuard{Guard: g, AllowOnError: cg.OnError == config.Allow, Asked: cg.Run == config.Asked})
-	}
-	return guards, free, nil
 }

@@ -170,18 +170,3 @@ func (r *reader) checkTarget(c *Config, at, target string, before []string) {
 		r.problem(at, "is there twice; retries try a target again")
 	}
 }
-
-func (r *reader) checkGuards(guards []Guard) {
-	seen := map[string]bool{}
-	for i, g := range guards {
-		at := fmt.Sprintf("guards[%d].name", i)
-		switch {
-		case g.Name == "":
-		case !guardName.MatchString(g.Name):
-			r.problem(at, "may have lower-case letters, digits, dashes and underscores, 63 at most")
-		case seen[g.Name]:
-			r.problem(at, "another guard has this name")
-		}
-		seen[g.Name] = true
-	}
-}

@@ -14,7 +14,6 @@
 package config
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
@@ -175,24 +174,6 @@ const (
 	Allow = "allow"
 	Deny  = "deny"
 )
-
-// When a guard looks at a request.
-const (
-	Always = "always"
-	Asked  = "asked" // if the policy asks for it
-)
-
-// A Guard is a plugin that checks text.
-type Guard struct {
-	Name     string
-	WASM     string // path of the module
-	SHA256   string // of the module, in lower-case hex
-	Config   json.RawMessage
-	Run      string // Always or Asked
-	OnError  string // Allow or Deny: what happens if the guard fails
-	Deadline time.Duration
-	Memory   int64 // bytes
-}
 
 // Ledger says where usage is recorded.
 type Ledger struct{ SQLite string }

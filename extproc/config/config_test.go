@@ -101,9 +101,11 @@ func TestGood(t *testing.T) {
 		Guards: []Guard{
 			{Name: "pii", WASM: filepath.Join(dir, "pii.wasm"), SHA256: strings.Repeat("abcdef0123456789", 4),
 				Config: json.RawMessage(`{"labels":["A","b 127.0.0.1"],"nested":{"n":1,"f":1.5,"t":true,"z":null,"s":"1"},"date":"2026-11-21"}`),
-				Run:    Always, OnError: Deny, Deadline: 50 * time.Millisecond, Memory: 32 << 20},
+				Input:  true, Run: Always, Stream: Window, OnError: Deny, Deadline: 50 * time.Millisecond, Memory: 32 << 20},
 			{Name: "second", WASM: "/x.wasm", SHA256: strings.Repeat("0", 64), Config: json.RawMessage(`{}`),
-				Run: Asked, OnError: Allow, Deadline: 5 * time.Millisecond, Memory: 16 << 20},
+				Input: true, Output: true, Run: Asked, Stream: Window, Hold: 128, OnError: Allow, Deadline: 5 * time.Millisecond, Memory: 16 << 20},
+			{Name: "third", WASM: "/x.wasm", SHA256: strings.Repeat("0", 64), Config: json.RawMessage(`{}`),
+				Output: true, Run: Always, Stream: Full, OnError: Deny, Deadline: 50 * time.Millisecond, Memory: 32 << 20},
 		},
 		Limits: []gateway.Limit{
 			{Name: "key", Per: "key", WindowS: 60, Requests: 60, Tokens: 100_000, CostNano: -1, Concurrent: 20},

@@ -285,38 +285,6 @@ func parseFileOrNone(s string) (string, error) {
 	return s, nil
 }
 
-func (r *reader) guard(c *Config, v value) {
-	g := Guard{Config: emptyObject, Run: Always, OnError: Deny, Deadline: 50 * time.Millisecond, Memory: 32 << 20}
-	r.object(v, map[string]field{
-		"name":      r.string(&g.Name),
-		"wasm":      r.string(&g.WASM),
-		"sha256":    parsed(r, &g.SHA256, parseSHA256),
-		"on":        r.list(r.phase),
-		"run":       r.choice(&g.Run, Always, Asked),
-		"config":    r.json(&g.Config),
-		"on_error":  r.choice(&g.OnError, Deny, Allow),
-		"deadline":  r.duration(&g.Deadline, time.Millisecond, time.Minute),
-		"memory":    r.size(&g.Memory, 64<<10, 1<<30),
-		"builtin":   nil,
-		"action":    nil,
-		"isolation": nil,
-	})
-	for _, name := range [...]string{"name", "wasm", "sha256"} {
-		r.missing(join(v.path, name), "is missing")
-	}
-	c.Guards = append(c.Guards, g)
-}
-
-// phase reads what a guard looks at.
-func (r *reader) phase(v value) {
-	if v.node.Value == "output" {
-		r.problem(v.path, "output is "+unsupported)
-		return
-	}
-	var input string
-	r.choice(&input, "input")(v)
-}
-
 func (r *reader) log(l *Log, v value) {
 	r.object(v, map[string]field{
 		"format": r.choice(&l.Format, "text", "json"),

@@ -239,7 +239,7 @@ func twins(t *testing.T, text string) (*Policy, func(ast.Value) (gateway.Decisio
 				return
 			}
 			set.Foreach(func(head *ast.Term) {
-				e, err := verb.decode(head.Value, []string{"pii"}, false)
+				e, err := verb.decode(head.Value, guardNames{input: []string{"pii"}}, false)
 				if err != nil {
 					failed = err
 					return

@@ -59,17 +59,23 @@ func newCompiler(c *ast.Capabilities) *ast.Compiler {
 
 // inputSchema makes a path of the input that does not exist a compile error.
 // The guards are those of the configuration.
-func inputSchema(guards []string) *ast.SchemaSet {
+func inputSchema(guards guardNames) *ast.SchemaSet {
 	schema := util.MustUnmarshalJSON(policies.InputSchema).(map[string]any)
-	at := schema["properties"].(map[string]any)["guards"].(map[string]any)
-	members := map[string]any{}
-	for _, name := range guards {
-		members[name] = at["additionalProperties"]
-	}
-	at["properties"], at["additionalProperties"] = members, false
+	facts := schema["properties"].(map[string]any)
+	nameGuards(facts, guards.input)
+	nameGuards(facts["response"].(map[string]any)["properties"].(map[string]any), guards.output)
 	set := ast.NewSchemaSet()
 	set.Put(ast.SchemaRootRef, any(schema))
 	return set
+}
+
+func nameGuards(properties map[string]any, names []string) {
+	at := properties["guards"].(map[string]any)
+	members := map[string]any{}
+	for _, name := range names {
+		members[name] = at["additionalProperties"]
+	}
+	at["properties"], at["additionalProperties"] = members, false
 }
 
 // shipped reports whether a file belongs to the program.

@@ -214,7 +214,7 @@ func verbsOf(on int) (names []string) {
 
 func (d *desugarer) effect(r *ast.Rule, v *verb, h home) *ast.Rule {
 	n := len(d.rules[h.on])
-	decoded, err := v.decode(r.Head.Key.Value, d.Guards, true)
+	decoded, err := v.decode(r.Head.Key.Value, d.guardNames(), true)
 	if err != nil {
 		d.problems.at(r.Location, "%s: %w", v.name, err)
 		return nil

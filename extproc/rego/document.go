@@ -58,7 +58,7 @@ var document = []fact{
 	{"session", onRequest | onResponse, textOf(func(f *gateway.Facts) string { return f.Session })},
 	{"properties", onRequest | onResponse, textsOf(func(f *gateway.Facts) map[string]string { return f.Properties })},
 	{"candidates", onRequest, candidatesOf{}},
-	{"guards", onRequest | onResponse, guardsOf{}},
+	{"guards", onRequest | onResponse, guardsOf(func(f *gateway.Facts) map[string]gateway.Verdict { return f.Guards })},
 	{"limits", onRequest | onResponse, limitsLeft},
 	{"budgets", onRequest | onResponse, budgetsLeft},
 
@@ -81,6 +81,7 @@ var document = []fact{
 	{"response.tokens.reasoning", onResponse, numberOf(func(f *gateway.Facts) int64 { return f.Record.Usage.Reasoning })},
 	{"response.cost_nano", onResponse, numberOf(func(f *gateway.Facts) int64 { return f.Record.CostNano })},
 	{"response.verdicts", onResponse, verdictsOf{}},
+	{"response.guards", onResponse, guardsOf(func(f *gateway.Facts) map[string]gateway.Verdict { return f.Output })},
 
 	{"admin.method", onAdmin, textOf(func(f *gateway.Facts) string { return f.Admin.Method })},
 	{"admin.path", onAdmin, textOf(func(f *gateway.Facts) string { return f.Admin.Path })},

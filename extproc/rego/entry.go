@@ -21,7 +21,7 @@ type entry struct {
 	on        int
 	rules     []rule // effects name a rule by its index
 	query     query
-	guards    []string // of the configuration
+	guards    guardNames
 	deadline  time.Duration
 	paths     []string     // of the input that rules read
 	input     *node        // what of the document that is, in whole facts

@@ -30,10 +30,13 @@ type fold struct {
 	changes    table[changes] // by path
 	headers    map[headerName]claim[headerEffect]
 	guards     []string
-	limits     map[limitName]gateway.Limit
-	cache      *gateway.CacheUse
-	log        gateway.LogUse
-	labels     table[claim[string]]
+
+	outputGuards []string
+
+	limits map[limitName]gateway.Limit
+	cache  *gateway.CacheUse
+	log    gateway.LogUse
+	labels table[claim[string]]
 }
 
 func (f *fold) add(r *rule, e effect) {
@@ -52,6 +55,7 @@ func (f *fold) decision(closed bool) (gateway.Decision, error) {
 		FirstTokenMS: f.firstToken,
 		Prefer:       preferences(f.prefer),
 		Guards:       unique(f.guards, cmp.Compare[string]),
+		OutputGuards: unique(f.outputGuards, cmp.Compare[string]),
 		Limits:       limits(f.limits),
 		Cache:        f.cache,
 		Log:          f.logUse(),

@@ -24,7 +24,7 @@ const (
 // A head reads the object of an effect strictly. The first error stays.
 type head struct {
 	object  ast.Object
-	guards  []string // of the configuration
+	guards  guardNames
 	loading bool
 	err     error
 }

@@ -178,6 +178,10 @@ func (o *Options) unnamed(path []string) string {
 		if path[1] != anyMember && !slices.Contains(o.Guards, path[1]) {
 			return "there is no guard of this name in the configuration"
 		}
+	case "response":
+		if path[1] == "guards" && len(path) > 2 && path[2] != anyMember && !slices.Contains(o.OutputGuards, path[2]) {
+			return "there is no guard of this name with output in the configuration"
+		}
 	case "limits":
 		return limitsLeft.unnamed(o.Limits, "limit", path[1:])
 	case "budgets":

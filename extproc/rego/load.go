@@ -161,7 +161,7 @@ func (l *loader) prepare(ctx context.Context, p *Policy, modules map[string]*ast
 		if len(rules[on]) == 0 {
 			continue
 		}
-		e := &entry{name: packages[on], on: on, rules: rules[on], guards: l.Guards, deadline: l.Deadline}
+		e := &entry{name: packages[on], on: on, rules: rules[on], guards: l.guardNames(), deadline: l.Deadline}
 		a, err := l.entry(ctx, c, e)
 		if err != nil {
 			return err

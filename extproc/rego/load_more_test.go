@@ -313,7 +313,7 @@ func FuzzDecode(f *testing.F) {
 		if v == nil || err != nil {
 			t.Skip()
 		}
-		e, err := v.decode(term.Value, []string{"pii"}, false)
+		e, err := v.decode(term.Value, guardNames{input: []string{"pii"}, output: []string{"pii"}}, false)
 		if (e == nil) == (err == nil) {
 			t.Fatalf("effect %v, error %v", e, err)
 		}

@@ -119,14 +119,15 @@ func keyCandidate(b []byte, c *gateway.Candidate, field string) []byte {
 }
 
 // guardsOf is an object of what guards found, by their names.
-type guardsOf struct{}
+type guardsOf func(*gateway.Facts) map[string]gateway.Verdict
 
-func (guardsOf) term(f *gateway.Facts) *ast.Term {
-	if len(f.Guards) == 0 {
+func (get guardsOf) term(f *gateway.Facts) *ast.Term {
+	all := get(f)
+	if len(all) == 0 {
 		return emptyObject
 	}
-	o := ast.NewObjectWithCapacity(len(f.Guards))
-	for name, v := range f.Guards {
+	o := ast.NewObjectWithCapacity(len(all))
+	for name, v := range all {
 		scores := ast.NewObjectWithCapacity(len(v.Scores))
 		for k, s := range v.Scores {
 			scores.Insert(text(k), ast.InternedTerm(permille(s)))
@@ -150,15 +151,16 @@ func permille(s float64) int64 {
 	return int64(math.Round(min(max(s, -1e6), 1e6) * 1000))
 }
 
-func (g guardsOf) key(b []byte, f *gateway.Facts, path []string) []byte {
+func (get guardsOf) key(b []byte, f *gateway.Facts, path []string) []byte {
+	all := get(f)
 	if len(path) == 0 || path[0] == anyMember {
-		b = binary.AppendUvarint(b, uint64(len(f.Guards)))
-		for _, name := range sorted(f.Guards) {
-			b = keyVerdict(keyText(b, name), f.Guards[name])
+		b = binary.AppendUvarint(b, uint64(len(all)))
+		for _, name := range sorted(all) {
+			b = keyVerdict(keyText(b, name), all[name])
 		}
 		return b
 	}
-	v, ok := f.Guards[path[0]]
+	v, ok := all[path[0]]
 	if !ok {
 		return append(b, absent)
 	}
@@ -201,11 +203,11 @@ func scoresKey(b []byte, scores map[string]float64, path []string) []byte {
 	return binary.AppendVarint(append(b, present), permille(s))
 }
 
-func (guardsOf) number(f *gateway.Facts, path []string) (int64, bool) {
+func (get guardsOf) number(f *gateway.Facts, path []string) (int64, bool) {
 	if len(path) < 2 {
 		return 0, false
 	}
-	v, ok := f.Guards[path[0]]
+	v, ok := get(f)[path[0]]
 	switch {
 	case !ok:
 		return 0, false

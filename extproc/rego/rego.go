@@ -58,8 +58,9 @@ type Options struct {
 	// Teams are the verbs that each team's own rules may use.
 	Teams map[string][]string
 
-	// Guards are the names of the configured guards, of which rules may ask.
-	Guards []string
+	// Guards and OutputGuards are the names of the configured guards that look at
+	// requests and at responses, of which rules may ask.
+	Guards, OutputGuards []string
 
 	// Limits and Budgets are those of the configuration, of which rules see what
 	// is left.

@@ -104,7 +104,7 @@ func TestEffectsSchema(t *testing.T) {
 	for name, v := range verbs {
 		for _, h := range heads {
 			value := ast.MustParseTerm(h).Value
-			_, err := v.decode(value, []string{"x", "/max_tokens"}, false)
+			_, err := v.decode(value, guardNames{[]string{"x", "/max_tokens"}, []string{"x", "/max_tokens"}}, false)
 			doc, err2 := ast.JSON(value)
 			if err2 != nil {
 				t.Fatal(err2)

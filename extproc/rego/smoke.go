@@ -116,10 +116,14 @@ func imagine(r *rand.Rand, i int, o *Options) *gateway.Facts {
 		})
 	}
 	f.Limits, f.Budgets = someLeft(r, o.Limits, f.Now), someLeft(r, o.Budgets, f.Now)
-	f.Guards = map[string]gateway.Verdict{}
-	for _, name := range o.Guards {
-		f.Guards[name] = gateway.Verdict{Action: gateway.Action(word("allow", "redact", "block")), Labels: []string{"email", "ssn"}[:r.IntN(3)], Scores: map[string]float64{"injection": r.Float64()}}
+	verdicts := func(names []string) map[string]gateway.Verdict {
+		m := map[string]gateway.Verdict{}
+		for _, name := range names {
+			m[name] = gateway.Verdict{Action: gateway.Action(word("allow", "redact", "block")), Labels: []string{"email", "ssn"}[:r.IntN(3)], Scores: map[string]float64{"injection": r.Float64()}}
+		}
+		return m
 	}
+	f.Guards, f.Output = verdicts(o.Guards), verdicts(o.OutputGuards)
 	f.Record.Status, f.Record.Usage.Output, f.Record.CostNano = 200+int(r.Int64N(400)), number(), number()
 	f.Record.Provider, f.Record.Finish, f.Record.Truncated = text("openai"), llm.FinishReason(text("stop", "length")), some()
 	*f.Admin = gateway.AdminCall{Method: text("GET", "POST", "DELETE"), Path: text("/api/keys", "/api/usage")}

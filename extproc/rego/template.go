@@ -86,7 +86,7 @@ type decodedHead struct {
 
 // decode returns the head of a rule with the values that were not known when it
 // was loaded.
-func (r *rule) decode(values []ast.Value, guards []string) (effect, error) {
+func (r *rule) decode(values []ast.Value, guards guardNames) (effect, error) {
 	if len(values) == 0 {
 		return r.head, nil
 	}

@@ -108,7 +108,7 @@ func (l *loader) results(ctx context.Context, coverage bool) (all []*tester.Resu
 	maps.Copy(modules, l.shipped)
 	maps.Copy(modules, l.tests)
 	runner := tester.NewRunner().
-		SetCompiler(newCompiler(l.capabilities).WithStrict(true).WithSchemas(inputSchema(l.Guards))).
+		SetCompiler(newCompiler(l.capabilities).WithStrict(true).WithSchemas(inputSchema(l.guardNames()))).
 		SetStore(l.store).
 		SetModules(modules).
 		SetTimeout(testTimeout).

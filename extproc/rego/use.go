@@ -13,22 +13,41 @@ import (
 )
 
 // A guardUse asks for a guard that the configuration has.
-type guardUse string
+type guardUse struct {
+	name   string
+	output bool // for the response, not the request
+}
+
+// guardNames are the names of guards in the configuration, by what they look at.
+type guardNames struct{ input, output []string }
+
+func (o *Options) guardNames() guardNames { return guardNames{o.Guards, o.OutputGuards} }
 
 func readGuard(h *head) effect {
 	if h.count("name") == 0 {
 		h.fail("want name")
 	}
-	h.oneOf("on", []string{"input"})
+	on, _ := h.oneOf("on", []string{"input", "output"})
 	name, ok := h.text("name")
-	if ok && !slices.Contains(h.guards, name) {
+	in, out := slices.Contains(h.guards.input, name), slices.Contains(h.guards.output, name)
+	switch constant := h.count("on") == 0 || on != ""; {
+	case !ok:
+	case !in && !out:
 		h.fail("name: there is no guard %q in the configuration", name)
+	case on == "output" && !out:
+		h.fail("on: the guard %q has no output in its configuration's on", name)
+	case on != "output" && constant && !in:
+		h.fail("on: the guard %q has no input in its configuration's on", name)
 	}
-	return guardUse(name)
+	return guardUse{name, on == "output"}
 }
 
 func (g guardUse) add(f *fold, _ *rule) {
-	f.guards = append(f.guards, string(g))
+	if g.output {
+		f.outputGuards = append(f.outputGuards, g.name)
+	} else {
+		f.guards = append(f.guards, g.name)
+	}
 }
 
 // A limitUse bounds what requests use. Of those for the same window of the same

@@ -31,7 +31,7 @@ var verbs = map[string]*verb{
 // decode reads the head of a rule. When loading, values that are known only
 // when the rule is evaluated are left unchecked, and so is their absence.
 // guards are the names that the configuration has.
-func (v *verb) decode(value ast.Value, guards []string, loading bool) (effect, error) {
+func (v *verb) decode(value ast.Value, guards guardNames, loading bool) (effect, error) {
 	o, ok := value.(ast.Object)
 	if !ok {
 		if loading && !ast.IsConstant(value) {

@@ -75,12 +75,18 @@ type route struct {
 	Pick         string               `json:"pick,omitempty"`
 }
 
+// guards are the effects of guard rules.
+type guards struct {
+	Input  []string `json:"input,omitempty"`
+	Output []string `json:"output,omitempty"`
+}
+
 func parts(d *gateway.Decision) []part {
 	return []part{
 		{Route, route{d.Require, d.Exclude, d.Chain, d.TimeoutMS, d.FirstTokenMS, d.Prefer, d.Split, d.Pick}},
 		{Modify, d.Modify},
 		{Header, d.Headers},
-		{Guard, d.Guards},
+		{Guard, guards{d.Guards, d.OutputGuards}},
 		{Limit, d.Limits},
 		{Cache, d.Cache},
 		{Log, d.Log},
