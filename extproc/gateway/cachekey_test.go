@@ -223,3 +223,15 @@ func BenchmarkCacheHit(b *testing.B) {
 		}
 	}
 }
+
+func BenchmarkCanonical(b *testing.B) {
+	body := []byte(strings.Replace(askers[llm.OpenAI][0].body, "hi", strings.Repeat("Some words of a prompt. ", 64<<10/24), 1))
+	b.SetBytes(int64(len(body)))
+	b.ReportAllocs()
+	for b.Loop() {
+		var c canonical
+		if err := c.body(body, aside[llm.OpenAI]); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
