@@ -7,10 +7,12 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -304,6 +306,29 @@ func (all *KeyServers) release(at place) {
 		s.cancel()
 		<-s.ended
 	}
+}
+
+// A ServerState is how one of them does.
+type ServerState struct {
+	URL    string // without its query
+	Keys   int    // in force
+	Failed int64  // looks
+}
+
+// States are those of all servers, each URL once.
+func (all *KeyServers) States() []ServerState {
+	all.mu.Lock()
+	defer all.mu.Unlock()
+	sum := map[string]ServerState{}
+	for _, s := range all.all {
+		v := sum[s.name()]
+		v.URL, v.Failed = s.name(), v.Failed+s.failed.Load()
+		if set := s.current(); set != nil {
+			v.Keys += set.Len()
+		}
+		sum[v.URL] = v
+	}
+	return slices.SortedFunc(maps.Values(sum), func(a, b ServerState) int { return strings.Compare(a.URL, b.URL) })
 }
 
 // Await returns when each server was asked once, or when ctx ends.

@@ -206,6 +206,9 @@ func TestServersAreShared(t *testing.T) {
 		if a != b || a == c || o.count() != 2 {
 			t.Errorf("%d looks", o.count())
 		}
+		if got := all.States(); len(got) != 1 || got[0] != (ServerState{"https://login.example.com/keys", 2, 0}) {
+			t.Errorf("states %+v", got)
+		}
 		releaseA()
 		releaseA()
 		if d, release := all.Use(jwksURL, time.Hour); d != a || d.current() == nil {

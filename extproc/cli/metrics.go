@@ -43,6 +43,9 @@ func (s *service) state() telemetry.State {
 	for _, c := range s.creds.Load().States() {
 		v.Credentials = append(v.Credentials, telemetry.Credential(c))
 	}
+	for _, k := range s.issuers.States() {
+		v.KeyServers = append(v.KeyServers, telemetry.KeyServer(k))
+	}
 	rules := s.policies.inForce()
 	if rules.live != nil {
 		v.Revision, v.Since, v.Cache = rules.live.Revision(), rules.since, telemetry.Cache(rules.live.Cache())

@@ -19,6 +19,7 @@ type State struct {
 	Streams     int64    // open exchanges
 	Targets     []gateway.TargetState
 	Credentials []Credential
+	KeyServers  []KeyServer
 	Limits      []LimitState
 
 	RecordsLost     int64 // by the ledger
@@ -62,6 +63,13 @@ type Credential struct {
 	Failed   int64     // tries to fetch it since the configuration was read
 }
 
+// A KeyServer is one that keys of an issuer of tokens come from.
+type KeyServer struct {
+	URL    string // without its query
+	Keys   int    // in force
+	Failed int64  // looks at it
+}
+
 // Watch says where the state comes from.
 func (m *Metrics) Watch(state func() State) { m.read.state.Store(&state) }
 
@@ -92,6 +100,8 @@ var (
 	credentialReady  = described("attache_credential_ready", "1 if there is a valid credential, of those that are fetched; else 0.", "provider")
 	credentialEnd    = described("attache_credential_expires_timestamp_seconds", "When the credential expires, in Unix time, if that is known.", "provider")
 	credentialErrors = described("attache_credential_errors_total", "Failed tries to fetch the credential, since the configuration was read.", "provider")
+	issuerKeys       = described("attache_issuer_keys", "Keys of an issuer of tokens that are in force; 0: none have come yet.", "server")
+	issuerErrors     = described("attache_issuer_key_errors_total", "Failed looks at an issuer's keys. The last ones stay in force.", "server")
 	recordsLost      = described("attache_ledger_lost_total", "Records that the ledger could not keep.")
 	decisionsLost    = described("attache_decision_log_lost_total", "Decisions that were not logged. to: file or collector.", "to")
 )
@@ -131,6 +141,10 @@ func (r *reading) Collect(to chan<- prometheus.Metric) {
 	}
 	out.limits(&s)
 	r.targets(out, s.Targets)
+	for _, k := range s.KeyServers {
+		out.gauge(issuerKeys, float64(k.Keys), k.URL)
+		out.counter(issuerErrors, k.Failed, k.URL)
+	}
 	for _, c := range s.Credentials {
 		out.gauge(credentialReady, truth(c.Ready), c.Provider)
 		out.counter(credentialErrors, c.Failed, c.Provider)

@@ -49,6 +49,7 @@ func state() State {
 			{Provider: "openai", Model: "x", State: "open", InFlight: 1}, {Provider: "openai", Model: "y", State: "closed", InFlight: 1},
 		},
 		Credentials: []Credential{{Provider: "vertex", Ready: true, Expires: begun, Failed: 5}, {Provider: "azure"}},
+		KeyServers:  []KeyServer{{URL: "https://login.example.com/keys", Keys: 2, Failed: 9}},
 		Limits:      []LimitState{{Kind: "limit", Name: "key", Accounts: 1, Least: 250}, {Kind: "budget", Name: "team", Accounts: 7, Low: 3, Spent: 1, UsedNano: 5000}},
 		RecordsLost: 6, DecisionsLost: 7, DecisionsUnsent: 8, Crowded: 11, AlertsLost: 12,
 	}
@@ -139,6 +140,8 @@ func TestMetrics(t *testing.T) {
 		`attache_target_state{model="other",provider="openai"}`:                            "2",
 		`attache_target_in_flight{model="other",provider="openai"}`:                        "2",
 		`attache_credential_ready{provider="azure"}`:                                       "0",
+		`attache_issuer_keys{server="https://login.example.com/keys"}`:                     "2",
+		`attache_issuer_key_errors_total{server="https://login.example.com/keys"}`:         "9",
 		`attache_credential_errors_total{provider="vertex"}`:                               "5",
 		`attache_credential_expires_timestamp_seconds{provider="vertex"}`:                  "1.7952678e+09",
 		`attache_limit_accounts{kind="budget",left="low",name="team"}`:                     "2",
