@@ -543,3 +543,43 @@ func TestCacheHitsAreGuarded(t *testing.T) {
 		t.Errorf("the entry was changed: %s %s", cache, body)
 	}
 }
+
+// Limits count a hit as a request that has used nothing, and what they leave makes
+// no other request of it.
+func TestCacheHitsAndLimits(t *testing.T) {
+	limits := &countingLimits{}
+	w := newCachingWorld(t, func(o *Options) {
+		o.Limits = limits
+		o.Bounds = []Limit{{Name: "key", Per: "key", WindowS: 60, Requests: -1, Tokens: 1_000_000, CostNano: -1, Concurrent: -1}}
+	})
+	limits.room = 1_000_000
+	w.ask(t, simple(""))
+	if limits.used.Requests != 1 || limits.used.Tokens != 7 {
+		t.Errorf("a miss uses %+v", limits.used)
+	}
+	limits.room = 500 // less than the model may write
+	if cache, _, _ := w.ask(t, simple("")); cache != CacheHit || limits.used != (Amount{Requests: 1}) || len(w.record.Warnings) > 0 {
+		t.Errorf("%s uses %+v, warnings %q", cache, limits.used, w.record.Warnings)
+	}
+	if w.ask(t, simple(`,"seed":1`)); len(w.record.Warnings) == 0 {
+		t.Error("the limit leaves as much as the model may write, so this test shows nothing")
+	}
+}
+
+// countingLimits leave some room beside each reservation, and note what was used.
+type countingLimits struct {
+	room int64 // tokens
+	used Amount
+}
+
+func (l *countingLimits) Left(context.Context, time.Time, []Claim, []Left) error { return nil }
+func (l *countingLimits) Reserve(context.Context, time.Time, []Claim) (Reservation, *Shortage, error) {
+	return l, nil, nil
+}
+func (l *countingLimits) Room() Amount {
+	return Amount{Requests: -1, Tokens: l.room, CostNano: -1, Concurrent: -1}
+}
+func (l *countingLimits) Extend(context.Context, time.Time, Amount) (*Shortage, error) {
+	return nil, nil
+}
+func (l *countingLimits) Settle(_ time.Time, _ ClaimSet, used Amount) { l.used = used }

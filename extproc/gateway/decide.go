@@ -58,6 +58,9 @@ func (x *Exchange) Decide(ctx context.Context, body []byte) (*llm.Answer, *Forwa
 	if answer := x.recall(ctx, r, targets[0]); answer != nil {
 		return answer, nil
 	}
+	if err := x.boundOutput(ctx, r); err != nil {
+		return x.fail(llm.CodeInternal, err), nil
+	}
 	if x.front.op == llm.OpCountTokens && targets[0].Dialect != x.front.dialect {
 		return x.countTokens(r), nil
 	}

@@ -39,11 +39,6 @@ func (x *Exchange) reserve(ctx context.Context, r *llm.Request, targets []*targe
 	}
 	b.choices = choices(r)
 	x.booked = b
-	if b.metered {
-		if err := x.boundOutput(ctx, r); err != nil {
-			return nil, x.fail(llm.CodeInternal, err)
-		}
-	}
 	return b.targets, nil
 }
 
@@ -229,9 +224,13 @@ const (
 // boundOutput does what the response needs so that it stays within the limits: all
 // that it can have is reserved where that is little of what is left. Otherwise a
 // stream is looked at, and a unary response, which nobody can stop, gets no more
-// tokens than there are.
+// tokens than there are. It comes after the cache: to that, a request is the same
+// whatever is left.
 func (x *Exchange) boundOutput(ctx context.Context, r *llm.Request) error {
 	b := x.booked
+	if b == nil || !b.metered {
+		return nil
+	}
 	most := longest(r, b.targets)
 	room := b.output + b.roomFor()
 	switch {
