@@ -29,7 +29,8 @@ func withMore(text string, more int) fstest.MapFS {
 }
 
 // BenchmarkDecide is a whole decision with the building of the input, by the
-// shipped defaults, fifteen rules, of which four fire, and more that do not.
+// shipped defaults, fifteen rules, of which four fire, and more that do not. Each
+// request is of another team than the one before.
 func BenchmarkDecide(b *testing.B) {
 	text, err := os.ReadFile("testdata/fifteen.rego")
 	if err != nil {
@@ -39,8 +40,13 @@ func BenchmarkDecide(b *testing.B) {
 		b.Run(fmt.Sprintf("rules=%d", 15+more), func(b *testing.B) {
 			p := indexed(b, string(text), more)
 			f, ctx := facts(), b.Context()
+			var teams [1 << 12]string
+			for i := range teams {
+				teams[i] = fmt.Sprint("team", i)
+			}
 			b.ReportAllocs()
-			for b.Loop() {
+			for n := 0; b.Loop(); n++ {
+				f.Caller.Team = teams[n%len(teams)]
 				if _, err := p.decide(ctx, f); err != nil {
 					b.Fatal(err)
 				}

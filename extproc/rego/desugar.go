@@ -23,9 +23,10 @@ type rule struct {
 	place    string // file:line
 	priority int64  // custom.priority of its METADATA
 	verb     *verb
-	written  *ast.Term   // the head as it was written
 	head     effect      // nil: not known before evaluation
-	facts    []*ast.Term // of the input, where the head is constant but for them
+	constant ast.Value   // the head as it was written, if it is known
+	written  fields      // the same where it is constant but for facts
+	facts    []*ast.Term // these, of the input
 	last     *atomic.Pointer[decodedHead]
 	always   bool   // the head is constant and there is no condition
 	team     string // whose rule it is; empty: the gateway's own
@@ -225,11 +226,11 @@ func (d *desugarer) effect(r *ast.Rule, v *verb, h home) *ast.Rule {
 	case cacheUse:
 		d.cache(r.Location, said)
 	}
-	made := rule{id: ruleID(r), place: place(r.Location), team: h.team, verb: v, written: r.Head.Key.Copy(), last: &atomic.Pointer[decodedHead]{}}
+	made := rule{id: ruleID(r), place: place(r.Location), team: h.team, verb: v, last: &atomic.Pointer[decodedHead]{}}
 	element, constant := ast.InternedTerm(n), ast.IsConstant(r.Head.Key.Value)
 	if constant {
-		made.head = decoded
-	} else if made.facts = factsOf(made.written); made.facts == nil {
+		made.head, made.constant = decoded, r.Head.Key.Value
+	} else if made.template(r.Head.Key.Copy().Value); made.open() {
 		element = ast.ArrayTerm(element, r.Head.Key.Copy())
 	}
 	if made.priority, err = priority(r); err != nil {

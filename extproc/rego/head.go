@@ -21,9 +21,16 @@ const (
 	maxWindow  = 366 * 24 * 3600 // seconds
 )
 
+// members are those of an object, of OPA's or another.
+type members interface {
+	Len() int
+	Get(key *ast.Term) *ast.Term
+	Foreach(do func(key, value *ast.Term))
+}
+
 // A head reads the object of an effect strictly. The first error stays.
 type head struct {
-	object  ast.Object
+	object  members
 	guards  guardNames
 	loading bool
 	err     error
@@ -176,12 +183,13 @@ func (h *head) conditions(name string) []gateway.Condition {
 	return out
 }
 
-// texts reads an object of strings. The prefix stands before names in errors.
-func (h *head) texts(prefix string, o ast.Object) map[string]string {
+// texts reads the whole object, of strings.
+func (h *head) texts() table[string] {
+	o := h.object
 	if o.Len() == 0 || o.Len() > maxTags {
-		h.fail("%swant 1 to %d members, have %d", prefix, maxTags, o.Len())
+		h.fail("want 1 to %d members, have %d", maxTags, o.Len())
 	}
-	m := make(map[string]string, o.Len())
+	t := make(table[string], 0, o.Len())
 	o.Foreach(func(k, v *ast.Term) {
 		if h.loading && !(ast.IsConstant(k.Value) && ast.IsConstant(v.Value)) {
 			return
@@ -190,15 +198,15 @@ func (h *head) texts(prefix string, o ast.Object) map[string]string {
 		s, ok2 := v.Value.(ast.String)
 		switch {
 		case !ok || name == "" || len(name) > maxName:
-			h.fail("%s%s: want a name of 1 to %d bytes", prefix, k, maxName)
+			h.fail("%s: want a name of 1 to %d bytes", k, maxName)
 		case !ok2:
-			h.fail("%s%s: want a string, have %s", prefix, k, ast.ValueName(v.Value))
+			h.fail("%s: want a string, have %s", k, ast.ValueName(v.Value))
 		case len(s) > maxText:
-			h.fail("%s%s: want at most %d bytes, have %d", prefix, k, maxText, len(s))
+			h.fail("%s: want at most %d bytes, have %d", k, maxText, len(s))
 		}
-		m[string(name)] = string(s)
+		*t.at(string(name)) = string(s)
 	})
-	return m
+	return t
 }
 
 // json returns a field's value as JSON, nil where there is none. Keys and sets

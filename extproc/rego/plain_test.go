@@ -167,7 +167,7 @@ func TestOrder(t *testing.T) {
 			}
 			return c
 		}
-		return labels{pick("a", "b", "c"): pick("1", "1", "1", "2")}
+		return labels{{pick("a", "b", "c"), pick("1", "1", "1", "2")}}
 	}
 	decided, refused := 0, 0
 	for range 2000 {

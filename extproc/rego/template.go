@@ -10,15 +10,17 @@ import (
 // open reports whether the head of a rule is known only from its evaluation.
 func (r *rule) open() bool { return r.head == nil && r.facts == nil }
 
-// factsOf returns the paths of the facts in a head that is constant but for
-// them, in the order in which they stand. OPA need not build such a head: it is
-// enough to know that the rule holds and the facts are there. It returns nil for
-// other heads.
-func factsOf(head *ast.Term) (facts []*ast.Term) {
-	if !collect(head, &facts) {
-		return nil
+// template finds the facts in a head that is constant but for them. OPA need not
+// build such a head: it is enough to know that the rule holds and the facts are
+// there. They are filled in afterwards, if they are others than last time.
+func (r *rule) template(head ast.Value) {
+	o, ok := head.(ast.Object)
+	var facts []*ast.Term
+	if !ok || !collect(ast.NewTerm(o), &facts) {
+		return
 	}
-	return facts
+	r.facts = facts
+	o.Foreach(func(k, v *ast.Term) { r.written = append(r.written, [2]*ast.Term{k, v}) })
 }
 
 func collect(t *ast.Term, facts *[]*ast.Term) (ok bool) {
@@ -94,36 +96,91 @@ func (r *rule) decode(values []ast.Value, guards guardNames) (effect, error) {
 	if last != nil && slices.EqualFunc(last.values, values, ast.ValueEqual) {
 		return last.head, nil
 	}
-	head, err := r.verb.decode(r.said(values), guards, false)
+	head, err := r.read(values, guards)
 	if err == nil {
 		r.last.Store(&decodedHead{slices.Clone(values), head})
 	}
 	return head, err
 }
 
-// said is the head of a rule as it was written, with the values in their places.
-func (r *rule) said(values []ast.Value) ast.Value {
-	if len(values) > 0 && r.facts == nil {
-		return values[0]
+func (r *rule) read(values []ast.Value, guards guardNames) (effect, error) {
+	if r.open() {
+		return r.verb.decode(values[0], guards, false)
 	}
-	return fill(r.written, &values).Value
+	return r.verb.members(r.filled(values), guards, false)
 }
 
-// fill puts values in the places of references.
-func fill(t *ast.Term, values *[]ast.Value) *ast.Term {
+// said is the head of a rule with the values in their places.
+func (r *rule) said(values []ast.Value) ast.Value {
+	switch {
+	case len(values) == 0:
+		return r.constant
+	case r.open():
+		return values[0]
+	}
+	return ast.NewObject(r.filled(values)...)
+}
+
+// fields are the members of an object, in the order of their keys. Few of them
+// are made and read faster than an object of OPA's.
+type fields [][2]*ast.Term
+
+// Len returns how many there are.
+func (f fields) Len() int { return len(f) }
+
+// Get returns the value of a member, nil if there is none.
+func (f fields) Get(key *ast.Term) *ast.Term {
+	for _, m := range f {
+		if m[0].Equal(key) {
+			return m[1]
+		}
+	}
+	return nil
+}
+
+// Foreach calls do with each member.
+func (f fields) Foreach(do func(key, value *ast.Term)) {
+	for _, m := range f {
+		do(m[0], m[1])
+	}
+}
+
+// filled is the head as it was written, with the values in the places of facts.
+func (r *rule) filled(values []ast.Value) fields {
+	f := make(fields, len(r.written))
+	for i, m := range r.written {
+		f[i][0] = m[0]
+		f[i][1], values = fill(m[1], values)
+	}
+	return f
+}
+
+// fill puts values in the places of references, and returns the rest of them.
+func fill(t *ast.Term, values []ast.Value) (*ast.Term, []ast.Value) {
 	switch v := t.Value.(type) {
 	case ast.Ref:
-		next := (*values)[0]
-		*values = (*values)[1:]
-		return ast.NewTerm(next)
+		return ast.NewTerm(values[0]), values[1:]
 	case ast.Object:
-		pairs := make([][2]*ast.Term, 0, v.Len())
-		v.Foreach(func(k, v *ast.Term) { pairs = append(pairs, [2]*ast.Term{k, fill(v, values)}) })
-		return ast.ObjectTerm(pairs...)
+		return fillObject(v, values)
 	case *ast.Array:
-		terms := make([]*ast.Term, 0, v.Len())
-		v.Foreach(func(t *ast.Term) { terms = append(terms, fill(t, values)) })
-		return ast.ArrayTerm(terms...)
+		return fillArray(v, values)
 	}
-	return t
+	return t, values
+}
+
+func fillObject(o ast.Object, values []ast.Value) (*ast.Term, []ast.Value) {
+	f := make(fields, 0, o.Len())
+	o.Foreach(func(k, v *ast.Term) {
+		v, values = fill(v, values)
+		f = append(f, [2]*ast.Term{k, v})
+	})
+	return ast.ObjectTerm(f...), values
+}
+
+func fillArray(a *ast.Array, values []ast.Value) (*ast.Term, []ast.Value) {
+	terms := make([]*ast.Term, a.Len())
+	for i := range terms {
+		terms[i], values = fill(a.Elem(i), values)
+	}
+	return ast.ArrayTerm(terms...), values
 }

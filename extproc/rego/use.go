@@ -216,14 +216,14 @@ func (l logUse) add(f *fold, _ *rule) {
 
 // Labels are for the record. Of two rules that give one different values, the
 // one with the higher priority in its METADATA speaks.
-type labels map[string]string
+type labels table[string]
 
-func readLabel(h *head) effect { return labels(h.texts("", h.object)) }
+func readLabel(h *head) effect { return labels(h.texts()) }
 
 func (l labels) add(f *fold, r *rule) {
-	for k, v := range l {
-		c := f.labels.at(k)
-		c.add(v, r, v == c.value)
+	for _, label := range l {
+		c := f.labels.at(label.name)
+		c.add(label.value, r, label.value == c.value)
 	}
 }
 

@@ -39,6 +39,11 @@ func (v *verb) decode(value ast.Value, guards guardNames, loading bool) (effect,
 		}
 		return nil, fmt.Errorf("want an object, have %s", ast.ValueName(value))
 	}
+	return v.members(o, guards, loading)
+}
+
+// members is decode for the members of a head.
+func (v *verb) members(o members, guards guardNames, loading bool) (effect, error) {
 	h := &head{object: o, guards: guards, loading: loading}
 	h.checkKeys(v.fields)
 	e := v.read(h)
