@@ -74,6 +74,7 @@ const (
 	streamed = `,"stream":true`
 	cold     = `,"temperature":0`
 	mail     = "write to jane.doe@example.com"
+	iban     = "openai/leak@text=DE89370400440532013000" // a model that says it
 )
 
 // words are a text of n words, of which the mock providers count n*5/4 tokens.
@@ -243,6 +244,11 @@ func dishes() []dish {
 			{more: `,"max_tokens":90000`, header: property("Job", "batch"), want: "openai/gpt-4o", sent: `"max_tokens":8192`},
 			{more: `,"max_tokens":9`, want: "openai/gpt-4o", sent: `"max_tokens":9}`},
 			{more: `,"max_tokens":9,"n":5`, want: "openai/gpt-4o", sent: `"n":2}`},
+		}},
+		{policy: "output-guard", steps: []step{
+			{model: iban, want: iban, body: "[PII.IBAN]"},
+			{model: iban, more: streamed, want: iban, body: "[PII.IBAN]"},
+			{key: "-labels audience=staff", model: iban, want: iban, body: "DE89370400440532013000", labels: `"audience":"staff"`},
 		}},
 		{policy: "pii-to-local", steps: []step{
 			{text: mail, want: "local/llama3.3", sent: "jane.doe@example.com", labels: `"pii":"yes"`},

@@ -62,7 +62,7 @@ func dataOf(name string) string { return "data/" + name + ".yaml" }
 func load(t *testing.T, files fstest.MapFS, coverage int, fallback string) *rego.Policy {
 	t.Helper()
 	p, err := rego.Load(t.Context(), rego.Options{
-		FS: files, Default: fallback, Deadline: time.Second, Guards: []string{"pii"}, Budgets: budgets, Coverage: coverage,
+		FS: files, Default: fallback, Deadline: time.Second, Guards: []string{"pii"}, OutputGuards: []string{"pii"}, Budgets: budgets, Coverage: coverage,
 	})
 	if err != nil {
 		t.Fatal(err)
