@@ -30,6 +30,12 @@ ask /v1/chat/completions '{"model":"openai/gpt-4o",'"$hello"'}' "authorization: 
 say "A denial"
 ask /v1/chat/completions '{"model":"smart","messages":[{"role":"user","content":['"$image"']}]}' "authorization: Bearer $boston"
 
+say "What would come out the same again is paid for once"
+ask /v1/chat/completions '{"model":"smart","temperature":0,'"$hello"'}' "authorization: Bearer $boston"
+received openai
+ask /v1/chat/completions '{"model":"smart","temperature":0,"stream":true,'"$hello"'}' "authorization: Bearer $boston"
+received openai
+
 # Records are written behind the requests; all are there when the gateway has ended.
 down
 

@@ -15,5 +15,9 @@ route contains {"require": {"residency": "eu"}} if input.caller.labels.residency
 modify contains {"path": "/max_tokens", "max": 256} if input.caller.labels.tier == "free"
 
 # METADATA
+# custom: {id: same-again}
+cache contains {"mode": "exact", "ttl_s": 600} if input.request.temperature_milli == 0
+
+# METADATA
 # custom: {id: cost-center}
 label contains {"cost_center": input.caller.team}
