@@ -55,10 +55,13 @@ CREATE INDEX exchanges_start ON exchanges (start_ns);
 `, `
 ALTER TABLE exchanges ADD COLUMN cache TEXT NOT NULL DEFAULT '';           -- hit, miss, off; empty: it was not asked
 ALTER TABLE exchanges ADD COLUMN saved_nano INTEGER NOT NULL DEFAULT 0;    -- of a hit: nano-dollars that the answer had cost
+`, `
+ALTER TABLE exchanges ADD COLUMN limited_by TEXT NOT NULL DEFAULT '';      -- name of the limit that refused it or cut its response
+ALTER TABLE exchanges ADD COLUMN cut INTEGER NOT NULL DEFAULT 0;           -- a limit ended the response
 `}
 
 // columns of the table.
-const columns = 41
+const columns = 43
 
 // insertExchanges inserts n rows.
 func insertExchanges(n int) string {

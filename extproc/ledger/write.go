@@ -128,7 +128,7 @@ func appendValues(values []any, r *gateway.Record) []any {
 		r.Status, r.Code, r.Detail[:min(len(r.Detail), maxDetail)], r.Finish, r.Truncated, r.Cancelled,
 		u.Input, u.CacheRead, u.CacheWrite, u.CacheWriteHour, u.Output, u.Reasoning, r.Counted, r.CostNano, r.Unpriced,
 		r.Revision, document(r.Rules, len(r.Rules)), document(r.Labels, len(r.Labels)), document(r.Verdicts, len(r.Verdicts)), document(r.Warnings, len(r.Warnings)),
-		r.Cache, r.SavedNano)
+		r.Cache, r.SavedNano, r.Limit, r.Cut)
 }
 
 // document is a list or map as JSON, NULL if it is empty.

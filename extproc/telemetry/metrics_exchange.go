@@ -24,6 +24,7 @@ type exchanges struct {
 	used     *family[target, *use]
 	attempts *family[attemptKey, prometheus.Counter]
 	verdicts *family[verdictKey, prometheus.Counter]
+	limited  *prometheus.CounterVec
 	cache    *prometheus.CounterVec
 	saved    prometheus.Counter
 }
@@ -83,10 +84,11 @@ func newExchanges(r prometheus.Registerer) exchanges {
 	cost := counters(r, "attache_cost_nano_dollars_total", "What that cost, in 10^-9 dollars, as far as prices are known.", "provider", "model")
 	free := counters(r, "attache_unpriced_requests_total", "Answered requests of which the cost is not known.", "provider", "model")
 	verdicts := counters(r, "attache_guard_verdicts_total", "Verdicts of guards. action: allow, redact, block, or failed if there was none.", "guard", "action")
+	limited := counters(r, "attache_limited_total", "Requests that a limit or budget did not let through. limit: its name, policy for those of rules. result: refused, or cut for a response that was ended.", "limit", "result")
 	cache := counters(r, "attache_cache_total", "Requests that the cache of responses was for. result: hit, miss, or off if it had no part in the request.", "result")
 	saved := counters(r, "attache_cache_saved_nano_dollars_total", "What the answers of hits cost when they were made, in 10^-9 dollars, as far as prices are known.")
 	return exchanges{
-		cache: cache, saved: saved.WithLabelValues(),
+		limited: limited, cache: cache, saved: saved.WithLabelValues(),
 		targets: &targets{named: map[string]target{}},
 		requests: newFamily(maxRequests,
 			func(k requestKey) requestKey { return requestKey{k.dialect, k.op, -1, other} },
@@ -132,6 +134,13 @@ func (e *exchanges) count(r *gateway.Record) {
 	}
 	for guard, action := range r.Verdicts {
 		e.verdicts.get(verdictKey{guard, action}).Inc()
+	}
+	if r.Limit != "" {
+		result := "refused"
+		if r.Cut {
+			result = "cut"
+		}
+		e.limited.WithLabelValues(labelOf(r.Limit), result).Inc()
 	}
 	if r.Cache != "" {
 		e.cache.WithLabelValues(r.Cache).Inc()

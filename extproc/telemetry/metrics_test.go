@@ -66,6 +66,8 @@ func counting() *Metrics {
 	m.Record(cut())
 	m.Record(&gateway.Record{Op: llm.OpChat, Dialect: llm.Anthropic, Status: 403, Code: "closed", Policy: gateway.PolicyUse{Asked: true, Denied: true}})
 	m.Record(&gateway.Record{Op: llm.OpChat, Dialect: llm.OpenAI, Status: 200, Cache: gateway.CacheHit, SavedNano: 70})
+	m.Record(&gateway.Record{Op: llm.OpChat, Dialect: llm.OpenAI, Status: 429, Code: llm.CodeRateLimited, Limit: "plan"})
+	m.Record(&gateway.Record{Op: llm.OpChat, Dialect: llm.OpenAI, Status: 200, Code: llm.CodeQuota, Limit: "team", Cut: true})
 	m.Record(&gateway.Record{Dialect: llm.OpenAI, Status: 401, Code: llm.CodeInvalidKey})
 	m.Record(&gateway.Record{Op: llm.OpForward, Dialect: llm.OpenAI, Provider: "openai", Target: "openai/text\xff", Unpriced: true, Usage: llm.Usage{Input: -3, Output: 1, Reasoning: 4}})
 	m.PolicyLoaded(nil)
@@ -100,9 +102,11 @@ func TestMetrics(t *testing.T) {
 		`attache_requests_total{code="closed",dialect="anthropic",op="chat",status="403"}`: "1",
 		`attache_requests_total{code="",dialect="openai",op="forward",status="none"}`:      "1",
 		`attache_request_seconds_sum{op="chat",provider="openai"}`:                         "2",
-		`attache_request_seconds_count{op="chat",provider="none"}`:                         "3",
+		`attache_request_seconds_count{op="chat",provider="none"}`:                         "5",
 		`attache_first_token_seconds_bucket{model="gpt-4o",provider="openai",le="0.3"}`:    "0",
 		`attache_first_token_seconds_bucket{model="gpt-4o",provider="openai",le="0.5"}`:    "1",
+		`attache_limited_total{limit="plan",result="refused"}`:                             "1",
+		`attache_limited_total{limit="team",result="cut"}`:                                 "1",
 		`attache_cache_total{result="hit"}`:                                                "1",
 		`attache_cache_saved_nano_dollars_total`:                                           "70",
 		`attache_cache_entries`:                                                            "5",
