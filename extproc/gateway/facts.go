@@ -7,9 +7,9 @@ import (
 	"github.com/attache-gateway/attache/extproc/llm"
 )
 
-// A Caller is who a request comes from, by its key.
+// A Caller is who a request comes from, by its key or token.
 type Caller struct {
-	KeyID  string // never the key itself; empty where no key is asked for
+	KeyID  string // never the key itself; of a token its issuer and a claim; empty where none is asked for
 	Org    string
 	Team   string
 	User   string
