@@ -24,9 +24,9 @@ type field struct {
 	// it, and a limit of it is no reason to give it: without it there is less.
 	shows bool
 
-	extra bool                               // there is no canonical field, see llm.Request.Extra
-	fits  func(*llm.Request) bool            // whether a value makes sense; nil: always
-	bytes func(r *llm.Request, value []byte) // changes the client's bytes; nil: by the dialect's members
+	extra bool                    // there is no canonical field, see llm.Request.Extra
+	fits  func(*llm.Request) bool // whether a value makes sense; nil: always
+	bytes func(*change)           // changes the client's bytes; nil: by the dialect's members
 }
 
 // fields are what a policy can change, by name.
@@ -104,6 +104,7 @@ var fields = map[string]field{
 		fits:  func(r *llm.Request) bool { return len(r.Tools) > 0 },
 		bytes: parallelTools,
 	},
+	"tool_choice": toolChoice,
 }
 
 func numberField(at func(*llm.Request) *llm.Number) field {
@@ -201,10 +202,13 @@ func apply(ms []Modification, r *llm.Request, client dialect.Dialect) error {
 			m = &Modification{Path: m.Path, Remove: true}
 			ms = append(slices.Clip(ms), Modification{Path: "top_logprobs", Remove: true})
 		}
+		if m.Path == "tool_choice" && m.Remove && r.Dialect == llm.Anthropic && r.SerialTools { // which stands within it
+			m = &Modification{Path: m.Path, Value: []byte(`"auto"`)}
+		}
 		f, c := fields[m.Path], change{Modification: m, req: r, names: client.Member(m.Path)}
 		switch {
 		case r.Op == llm.OpForward:
-			c.bytes(false) // nobody knows which fields the path has
+			c.forwarded(&f)
 		case r.Op == llm.OpChat, r.Op == llm.OpEmbeddings && f.embeddings:
 			c.field(&f)
 		}
@@ -217,6 +221,17 @@ type change struct {
 	*Modification
 	req   *llm.Request
 	names []string // of the members that hold the field, see dialect.Dialect.Member
+}
+
+// forwarded changes a field where it is: nobody knows which fields the path has.
+func (c *change) forwarded(f *field) {
+	there := slices.ContainsFunc(c.names, func(name string) bool { return memberAt(c.req, name) != nil })
+	if f.bytes == nil || c.Value == nil {
+		c.bytes(false)
+	} else if there {
+		_ = f.set(c.req, jsonx.NewReader(c.Value)) // checked
+		f.bytes(c)
+	}
 }
 
 // field changes a field that the operation has.
@@ -243,7 +258,7 @@ func (c *change) field(f *field) {
 	case f.fits == nil || f.fits(r):
 		_ = f.set(r, jsonx.NewReader(c.Value)) // checked
 		if f.bytes != nil {
-			f.bytes(r, c.Value)
+			f.bytes(c)
 			return
 		}
 		c.bytes(true)
@@ -303,18 +318,4 @@ func (c *change) leaveExtra() {
 			return ok && (rest == "" || rest[0] == '.' || rest[0] == '[')
 		})
 	})
-}
-
-// parallelTools changes whether the model may call several tools at once, which
-// the Messages API has in the choice of a tool, and the other way round.
-func parallelTools(r *llm.Request, value []byte) {
-	serial := strconv.AppendBool(nil, r.SerialTools)
-	switch {
-	case r.Dialect != llm.Anthropic:
-		setMember(r, "parallel_tool_calls", value)
-	case memberAt(r, "tool_choice") != nil:
-		setMember(r, "tool_choice.disable_parallel_tool_use", serial)
-	case r.SerialTools:
-		setMember(r, "tool_choice", []byte(`{"type":"auto","disable_parallel_tool_use":true}`))
-	}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/attache-gateway/attache/extproc/dialect/anthropic"
 	"github.com/attache-gateway/attache/extproc/dialect/bedrock"
 	"github.com/attache-gateway/attache/extproc/dialect/gemini"
+	"github.com/attache-gateway/attache/extproc/dialect/jsonx"
 	"github.com/attache-gateway/attache/extproc/dialect/openai"
 	"github.com/attache-gateway/attache/extproc/dialect/responses"
 	"github.com/attache-gateway/attache/extproc/llm"
@@ -22,19 +23,19 @@ var asks = map[string]struct {
 	full, bare string
 }{
 	llm.OpenAI: {openai.New(),
-		`{"model":"m","messages":[{"role":"user","content":"x"}],"tools":[{"type":"function","function":{"name":"f"}}],"max_tokens":100,"n":2,"logprobs":true,"top_logprobs":5,"temperature":1.5,"top_p":0.9,"top_k":40,"seed":1,"frequency_penalty":1,"presence_penalty":1,"stop":["a"],"user":"jane","metadata":{"k":"v"},"verbosity":"high","reasoning_effort":"high","parallel_tool_calls":true}`,
+		`{"model":"m","messages":[{"role":"user","content":"x"}],"tools":[{"type":"function","function":{"name":"f"}}],"max_tokens":100,"n":2,"logprobs":true,"top_logprobs":5,"temperature":1.5,"top_p":0.9,"top_k":40,"seed":1,"frequency_penalty":1,"presence_penalty":1,"stop":["a"],"user":"jane","metadata":{"k":"v"},"verbosity":"high","reasoning_effort":"high","parallel_tool_calls":true,"tool_choice":{"type":"function","function":{"name":"zz"}}}`,
 		`{"model":"m","messages":[{"role":"user","content":"x"}]}`},
 	llm.Responses: {responses.New(),
-		`{"model":"m","input":"x","tools":[{"type":"function","name":"f"}],"max_output_tokens":100,"include":["message.output_text.logprobs","x"],"top_logprobs":5,"temperature":1.5,"top_p":0.9,"user":"jane","metadata":{"k":"v"},"text":{"verbosity":"high"},"reasoning":{"effort":"high"},"parallel_tool_calls":true}`,
+		`{"model":"m","input":"x","tools":[{"type":"function","name":"f"}],"max_output_tokens":100,"include":["message.output_text.logprobs","x"],"top_logprobs":5,"temperature":1.5,"top_p":0.9,"user":"jane","metadata":{"k":"v"},"text":{"verbosity":"high"},"reasoning":{"effort":"high"},"parallel_tool_calls":true,"tool_choice":{"type":"function","name":"zz"}}`,
 		`{"model":"m","input":"x"}`},
 	llm.Anthropic: {anthropic.New(),
-		`{"model":"m","messages":[{"role":"user","content":"x"}],"tools":[{"name":"f","input_schema":{"type":"object"}}],"tool_choice":{"type":"any"},"max_tokens":100,"temperature":1.5,"top_p":0.9,"top_k":40,"stop_sequences":["a"],"metadata":{"user_id":"jane"},"output_config":{"effort":"high"}}`,
+		`{"model":"m","messages":[{"role":"user","content":"x"}],"tools":[{"name":"f","input_schema":{"type":"object"}}],"tool_choice":{"type":"tool","name":"zz"},"max_tokens":100,"temperature":1.5,"top_p":0.9,"top_k":40,"stop_sequences":["a"],"metadata":{"user_id":"jane"},"output_config":{"effort":"high"}}`,
 		`{"model":"m","messages":[{"role":"user","content":"x"}],"max_tokens":100}`},
 	llm.Gemini: {gemini.New(),
-		`{"contents":[{"role":"user","parts":[{"text":"x"}]}],"generation_config":{"maxOutputTokens":100,"candidateCount":2,"responseLogprobs":true,"logprobs":5,"temperature":1.5,"top_p":0.9,"topK":40,"seed":1,"frequencyPenalty":1,"presencePenalty":1,"stopSequences":["a"],"thinkingConfig":{"thinkingLevel":"high"}},"labels":{"k":"v"}}`,
+		`{"contents":[{"role":"user","parts":[{"text":"x"}]}],"generation_config":{"maxOutputTokens":100,"candidateCount":2,"responseLogprobs":true,"logprobs":5,"temperature":1.5,"top_p":0.9,"topK":40,"seed":1,"frequencyPenalty":1,"presencePenalty":1,"stopSequences":["a"],"thinkingConfig":{"thinkingLevel":"high"}},"labels":{"k":"v"},"tools":[{"functionDeclarations":[{"name":"f"}]}],"tool_config":{"functionCallingConfig":{"mode":"ANY","allowedFunctionNames":["zz"]}}}`,
 		`{"contents":[{"role":"user","parts":[{"text":"x"}]}]}`},
 	llm.Bedrock: {bedrock.New(),
-		`{"messages":[{"role":"user","content":[{"text":"x"}]}],"inferenceConfig":{"maxTokens":100,"temperature":1.5,"topP":0.9,"stopSequences":["a"]},"requestMetadata":{"user":"jane","k":"v"},"additionalModelRequestFields":{"top_k":40,"output_config":{"effort":"high"}}}`,
+		`{"messages":[{"role":"user","content":[{"text":"x"}]}],"inferenceConfig":{"maxTokens":100,"temperature":1.5,"topP":0.9,"stopSequences":["a"]},"requestMetadata":{"user":"jane","k":"v"},"additionalModelRequestFields":{"top_k":40,"output_config":{"effort":"high"}},"toolConfig":{"tools":[{"toolSpec":{"name":"f","inputSchema":{"json":{"type":"object"}}}}],"toolChoice":{"tool":{"name":"zz"}}}}`,
 		`{"messages":[{"role":"user","content":[{"text":"x"}]}]}`},
 }
 
@@ -81,10 +82,11 @@ func TestModifyFields(t *testing.T) {
 		"reasoning_effort":  {llm.OpenAI: `reasoning_effort":"low"`, llm.Responses: `effort":"low"`, llm.Anthropic: `effort":"low"`, llm.Gemini: `thinkingLevel":"low"`, llm.Bedrock: `effort":"low"`},
 
 		"parallel_tool_calls": {llm.OpenAI: `parallel_tool_calls":false`, llm.Responses: `parallel_tool_calls":false`, llm.Anthropic: `disable_parallel_tool_use":true`},
+		"tool_choice":         {llm.OpenAI: `tool_choice":"required"`, llm.Responses: `tool_choice":"required"`, llm.Anthropic: `tool_choice":{"type":"any"`, llm.Gemini: `unctionCallingConfig":{"mode":"ANY"`, llm.Bedrock: `toolChoice":{"any":{}}`},
 		"metadata":            {},
 	}
 	values := map[string]string{"max_tokens": "77", "temperature": "0.25", "top_p": "0.25", "top_k": "7", "seed": "7", "frequency_penalty": "0.25",
-		"presence_penalty": "0.25", "stop": `["zz"]`, "user": `"zz"`, "n": "7", "logprobs": "true", "top_logprobs": "7", "verbosity": `"low"`, "reasoning_effort": `"low"`, "parallel_tool_calls": "false"}
+		"presence_penalty": "0.25", "stop": `["zz"]`, "user": `"zz"`, "n": "7", "logprobs": "true", "top_logprobs": "7", "verbosity": `"low"`, "reasoning_effort": `"low"`, "parallel_tool_calls": "false", "tool_choice": `"required"`}
 	for name := range fields {
 		if marks[name] == nil {
 			t.Errorf("%s is not tried", name)
@@ -141,7 +143,7 @@ func fullFor(client, provider, field string) string {
 var traces = map[string]string{
 	"max_tokens": `okens":1`, "temperature": "1.5", "top_p": "0.9", "top_k": "40", "seed": `"seed"`, "frequency_penalty": "requency",
 	"presence_penalty": "resence", "stop": `["a"]`, "user": "jane", "n": `"n"`, "logprobs": "ogprobs", "top_logprobs": `logprobs":5`,
-	"metadata": `"k":"v"`, "verbosity": "verbosity", "reasoning_effort": `effort":"high"`, "parallel_tool_calls": "parallel",
+	"metadata": `"k":"v"`, "verbosity": "verbosity", "reasoning_effort": `effort":"high"`, "parallel_tool_calls": "parallel", "tool_choice": "zz",
 }
 
 // TestModifyBare: what the client has not said is added where its format has it,
@@ -173,6 +175,56 @@ func TestModifyBare(t *testing.T) {
 		}
 		if got := modified(t, tt.client, asks[tt.client].bare, tt.client, tt.m); got != bare && !sameJSON(t, got, bare) {
 			t.Errorf("%s, %s: %s", tt.client, tt.m.Path, got)
+		}
+	}
+}
+
+// TestModifyToolChoice: each choice in each format, and what stands beside it.
+func TestModifyToolChoice(t *testing.T) {
+	const (
+		openAI    = `{"model":"m","messages":[{"role":"user","content":"x"}],"tools":[{"type":"function","function":{"name":"f"}}]`
+		other     = `{"model":"m","input":"x","tools":[{"type":"function","name":"f"}]`
+		messages  = `{"model":"m","max_tokens":9,"messages":[{"role":"user","content":"x"}],"tools":[{"name":"f","input_schema":{"type":"object"}}]`
+		contents  = `{"contents":[{"role":"user","parts":[{"text":"x"}]}],"tools":[{"functionDeclarations":[{"name":"f"}]}]`
+		talk      = `{"messages":[{"role":"user","content":[{"text":"x"}]}]`
+		tools     = `"tools":[{"toolSpec":{"name":"f","inputSchema":{"json":{"type":"object"}}}}]`
+		withCalls = `{"messages":[{"role":"user","content":[{"text":"x"}]},{"role":"assistant","content":[{"toolUse":{"toolUseId":"1","name":"f","input":{}}}]},{"role":"user","content":[{"toolResult":{"toolUseId":"1","content":[{"text":"y"}]}}]}]`
+	)
+	for _, tt := range []struct{ client, sent, value, want string }{
+		{llm.OpenAI, openAI + `}`, `"none"`, openAI + `,"tool_choice":"none"}`},
+		{llm.OpenAI, openAI + `,"tool_choice":"auto"}`, `{"name":"f"}`, openAI + `,"tool_choice":{"type":"function","function":{"name":"f"}}}`},
+		{llm.OpenAI, openAI + `,"tool_choice":"auto"}`, ``, openAI + `}`},
+		{llm.OpenAI, `{"model":"m","messages":[{"role":"user","content":"x"}]}`, `"none"`, `{"model":"m","messages":[{"role":"user","content":"x"}]}`},
+		{llm.Responses, other + `}`, `{"name":"f"}`, other + `,"tool_choice":{"type":"function","name":"f"}}`},
+		{llm.Anthropic, messages + `}`, `"none"`, messages + `,"tool_choice":{"type":"none"}}`},
+		{llm.Anthropic, messages + `,"tool_choice":{"type":"auto","disable_parallel_tool_use":true}}`, `{"name":"f"}`, messages + `,"tool_choice":{"type":"tool","name":"f","disable_parallel_tool_use":true}}`},
+		{llm.Anthropic, messages + `,"tool_choice":{"type":"any","disable_parallel_tool_use":true}}`, ``, messages + `,"tool_choice":{"type":"auto","disable_parallel_tool_use":true}}`},
+		{llm.Anthropic, messages + `,"tool_choice":{"type":"any"}}`, ``, messages + `}`},
+		{llm.Gemini, contents + `}`, `"none"`, contents + `,"toolConfig":{"functionCallingConfig":{"mode":"NONE"}}}`},
+		{llm.Gemini, contents + `,"tool_config":{"function_calling_config":{"mode":"ANY"}}}`, `{"name":"f"}`, contents + `,"tool_config":{"function_calling_config":{"mode":"ANY","allowedFunctionNames":["f"]}}}`},
+		{llm.Bedrock, talk + `,"toolConfig":{` + tools + `}}`, `{"name":"f"}`, talk + `,"toolConfig":{` + tools + `,"toolChoice":{"tool":{"name":"f"}}}}`},
+		{llm.Bedrock, talk + `,"toolConfig":{` + tools + `,"toolChoice":{"any":{}}}}`, `"none"`, talk + `}`},
+		{llm.Bedrock, withCalls + `,"toolConfig":{` + tools + `,"toolChoice":{"any":{}}}}`, `"none"`, withCalls + `,"toolConfig":{` + tools + `}}`},
+	} {
+		m := Modification{Path: "tool_choice", Value: []byte(tt.value)}
+		if tt.value == "" {
+			m = Modification{Path: "tool_choice", Remove: true}
+		}
+		if got := modified(t, tt.client, tt.sent, tt.client, m); !sameJSON(t, got, tt.want) {
+			t.Errorf("%s, %s: %s\nwant %s", tt.client, tt.value, got, tt.want)
+		}
+	}
+	// What is passed on is changed where it is, in the words of its format.
+	for sent, want := range map[string]string{`{"x":1}`: `{"x":1}`, `{"tool_choice":"auto"}`: `{"tool_choice":{"type":"function","name":"f"}}`} {
+		d := responses.New()
+		in := jsonx.NewReader([]byte(sent))
+		members, err := in.Members(func([]byte) error { _, err := in.Skip(); return err })
+		r := &llm.Request{Op: llm.OpForward, Dialect: llm.Responses, Body: llm.Body{Raw: []byte(sent), Members: members}}
+		if err == nil {
+			err = apply([]Modification{{Path: "tool_choice", Value: []byte(`{"name":"f"}`)}}, r, d)
+		}
+		if got := string(r.Patch().Bytes()); err != nil || got != want {
+			t.Errorf("%s: %s, %v", sent, got, err)
 		}
 	}
 }
@@ -240,6 +292,10 @@ func TestModificationCheck(t *testing.T) {
 		{Modification{Path: "max_tokens", Value: []byte("0")}, "want at least 1"},
 		{Modification{Path: "stop", Value: []byte(`"x"`)}, "/stop: value: "},
 		{Modification{Path: "reasoning_effort", Value: []byte(`"much"`)}, "want none, minimal"},
+		{Modification{Path: "tool_choice", Value: []byte(`"any"`)}, "want auto, none, required, have"},
+		{Modification{Path: "tool_choice", Value: []byte(`{"name":""}`)}, "want auto, none, required, or"},
+		{Modification{Path: "tool_choice", Value: []byte(`{"type":"x"}`)}, "want auto, none, required, or"},
+		{Modification{Path: "tool_choice", Value: []byte(`{"name":"f"}`)}, ""},
 		{Modification{Value: []byte("1")}, ""},
 		{Modification{Path: "temperature", Value: []byte("0.5")}, ""},
 		{Modification{Path: "stop"}, ""},

@@ -81,13 +81,13 @@ func TestInput(t *testing.T) {
 func TestEffectsSchema(t *testing.T) {
 	s := schema(t, policies.EffectsSchema)
 	values := []string{`"x"`, `""`, `"X y"`, `"low"`, `"/max_tokens"`, `"/a/b"`, `"remove"`, `0`, `1`, `400`, `600`, `-1`, `1.5`, `9007199254740993`,
-		`true`, `null`, `[]`, `["a"]`, `[""]`, `["1","2","3","4","5","6","7","8","9"]`, `{}`, `{"a": "b"}`, `{"a": 1}`, `{"": "b"}`}
+		`true`, `null`, `[]`, `["a"]`, `[""]`, `["1","2","3","4","5","6","7","8","9"]`, `{}`, `{"a": "b"}`, `{"a": 1}`, `{"": "b"}`, `"none"`, `{"name": "b"}`, `{"name": ""}`, `{"name": "b", "a": 1}`}
 	heads := []string{`"x"`, `7`, `[]`, `{}`}
 	for _, v := range values {
 		for _, f := range []string{"code", "status", "message", "retry_after_s", "priority", "reason", "require", "exclude", "chain", "timeout_ms", "first_token_ms", "path", "max", "value", "op", "other"} {
 			heads = append(heads, fmt.Sprintf(`{"%s": %s}`, f, v), fmt.Sprintf(`{"path": "/n", "%s": %s}`, f, v))
 		}
-		for _, path := range []string{"top_logprobs", "seed", "logprobs", "stop", "user", "verbosity", "reasoning_effort", "metadata", "parallel_tool_calls", "messages"} {
+		for _, path := range []string{"top_logprobs", "seed", "logprobs", "stop", "user", "verbosity", "reasoning_effort", "metadata", "parallel_tool_calls", "tool_choice", "messages"} {
 			heads = append(heads, fmt.Sprintf(`{"path": "/%s", "value": %s}`, path, v), fmt.Sprintf(`{"path": "/%s", "max": %s}`, path, v), fmt.Sprintf(`{"path": "/%s", "op": %s}`, path, v))
 		}
 	}

@@ -59,6 +59,7 @@ var members = map[string]string{
 
 	"reasoning_effort":    "output_config.effort",
 	"parallel_tool_calls": "tool_choice.disable_parallel_tool_use", // the other way round
+	"tool_choice":         "tool_choice",
 }
 
 // Member names the member of a body that holds a canonical field: none if the

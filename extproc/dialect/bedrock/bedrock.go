@@ -39,6 +39,7 @@ var members = map[string][]string{
 	"stop":             {inference + ".stopSequences"},
 	"user":             {"requestMetadata.user"},
 	"metadata":         {"requestMetadata"},
+	"tool_choice":      {"toolConfig.toolChoice"},
 	"top_k":            {"", "additionalModelRequestFields.top_k", "additionalModelRequestFields.inferenceConfig.topK"},
 	"reasoning_effort": {"", "additionalModelRequestFields.output_config.effort", "additionalModelRequestFields.reasoning_effort"},
 }

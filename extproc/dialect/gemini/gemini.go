@@ -50,6 +50,7 @@ var members = map[string]string{
 	"top_logprobs":      "generationConfig.logprobs",
 	"reasoning_effort":  "generationConfig.thinkingConfig.thinkingLevel",
 	"metadata":          "labels",
+	"tool_choice":       "toolConfig.functionCallingConfig",
 }
 
 // Member names the members of a request that hold a canonical field, in all

@@ -65,6 +65,7 @@ var members = map[string][]string{
 
 	"reasoning_effort":    {"reasoning_effort", "reasoning.effort"},
 	"parallel_tool_calls": {"parallel_tool_calls"},
+	"tool_choice":         {"tool_choice"},
 }
 
 // Member names the members of a request that hold a canonical field; the first
