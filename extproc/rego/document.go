@@ -80,6 +80,7 @@ var document = []fact{
 	{"response.tokens.cache_write", onResponse, numberOf(func(f *gateway.Facts) int64 { return f.Record.Usage.CacheWrite })},
 	{"response.tokens.reasoning", onResponse, numberOf(func(f *gateway.Facts) int64 { return f.Record.Usage.Reasoning })},
 	{"response.cost_nano", onResponse, numberOf(func(f *gateway.Facts) int64 { return f.Record.CostNano })},
+	{"response.cache", onResponse, textOf(func(f *gateway.Facts) string { return f.Record.Cache })},
 	{"response.verdicts", onResponse, verdictsOf{}},
 	{"response.guards", onResponse, guardsOf(func(f *gateway.Facts) map[string]gateway.Verdict { return f.Output })},
 
