@@ -109,8 +109,7 @@ func moreUsed(a, b accountView) int {
 	return cmp.Or(cmp.Compare(a.LeftPermille, b.LeftPermille), cmp.Compare(a.Account, b.Account))
 }
 
-// states are how much of each limit is used, for the metrics. Limits of one name are
-// one.
+// states are how much of each limit is used, for the metrics.
 func (n *counting) states(now time.Time) (all []telemetry.LimitState) {
 	b := n.bounds.Load()
 	for _, of := range [...]struct {
@@ -118,13 +117,7 @@ func (n *counting) states(now time.Time) (all []telemetry.LimitState) {
 		limits []gateway.Limit
 	}{{"limit", b.limits}, {"budget", b.budgets}} {
 		for i := range of.limits {
-			s := n.state(of.kind, &of.limits[i], b.zone, now)
-			if last := len(all) - 1; i > 0 && all[last].Name == s.Name {
-				o := &all[last]
-				o.Accounts, o.Low, o.Spent, o.Least = max(o.Accounts, s.Accounts), max(o.Low, s.Low), max(o.Spent, s.Spent), min(o.Least, s.Least)
-				continue
-			}
-			all = append(all, s)
+			all = append(all, n.state(of.kind, &of.limits[i], b.zone, now))
 		}
 	}
 	return all

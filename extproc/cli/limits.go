@@ -13,6 +13,7 @@ import (
 	"github.com/attache-gateway/attache/extproc/gateway"
 	"github.com/attache-gateway/attache/extproc/inmem"
 	"github.com/attache-gateway/attache/extproc/ledger"
+	"github.com/attache-gateway/attache/extproc/llm"
 )
 
 // A counting is what limits and budgets are counted with. It outlives
@@ -72,11 +73,15 @@ func (n *counting) limits(log *slog.Logger) gateway.Limits {
 const maxSeeded = 100_000
 
 // seed takes over from the ledger what was used in the calendar windows of a
-// configuration before this program counted it, as at a start.
-func (n *counting) seed(ctx context.Context, c *config.Config, now time.Time) error {
+// configuration and of its rules before this program counted it, as at a start.
+func (n *counting) seed(ctx context.Context, c *config.Config, rules *ruleSet, now time.Time) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	for _, l := range boundsOf(c).all() {
+	all := boundsOf(c).all()
+	if rules.live != nil {
+		all = append(all, rules.live.Windows()...)
+	}
+	for _, l := range all {
 		k := seededKind{l.Per, l.Window, c.Zone.String()}
 		since, _ := l.Period(now, c.Zone)
 		if l.Window == "" || n.seeded[k] {
@@ -121,8 +126,16 @@ func (n *counting) Record(r *gateway.Record) {
 			n.log.Error("a budget cannot be looked at", "budget", b.budgets[i].Name, "error", err)
 			continue
 		}
-		n.alerts.Saw(&b.alerts[i], stateOf(claim[0].Account, &left[0]), now)
+		state := stateOf(claim[0].Account, &left[0])
+		state.Refused = b.spent(r, b.budgets[i].Name)
+		n.alerts.Saw(&b.alerts[i], state, now)
 	}
+}
+
+// spent reports whether a request was refused or cut since too little was left of a
+// budget. Of a limit that has the same name it is not known which of the two it was.
+func (b *bounds) spent(r *gateway.Record, name string) bool {
+	return r.Limit == name && r.Code == llm.CodeQuota && !slices.ContainsFunc(b.limits, func(l gateway.Limit) bool { return l.Name == name })
 }
 
 func stateOf(account string, l *gateway.Left) alert.State {

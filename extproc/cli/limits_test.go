@@ -21,7 +21,7 @@ import (
 func limitedConfig(t *testing.T, more string) *config.Config {
 	t.Helper()
 	text := `{providers: {p: {kind: openai, url: "http://127.0.0.1:1/v1"}}, auth: {mode: none}, timezone: Asia/Tokyo,
-limits: [{name: plan, per: team, requests: 1000/min, tokens: 10k/month}],
+limits: [{name: rate, per: team, requests: 1000/min}, {name: plan, per: team, tokens: 10k/month}],
 budgets: [{per: team, usd: 1/month, alert: [50%, 100%]}` + more + `]}`
 	c, err := config.Parse(filepath.Join(t.TempDir(), "attache.yaml"), []byte(text), func(string) (string, bool) { return "", false })
 	if err != nil {
@@ -77,7 +77,7 @@ func TestSeed(t *testing.T) {
 	n := count(t, &alerts)
 	b := boundsOf(c)
 	for range 2 { // as a reload does
-		if err := n.seed(t.Context(), c, now); err != nil {
+		if err := n.seed(t.Context(), c, &ruleSet{}, now); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -126,8 +126,13 @@ func TestAlertsOfRecords(t *testing.T) {
 	r.Caller.User, r.User = "owner", "ann"
 	n.Record(r)
 	n.Record(r)
-	n.Record(spend("2", inTokyo, "blue", 0))
-	if want := (told{"team 500", "users 100"}); !reflect.DeepEqual(alerts, want) {
+	refused := spend("2", inTokyo, "blue", 0)
+	refused.Limit, refused.Code = "team", llm.CodeQuota
+	n.Record(refused)
+	refused.Code = llm.CodeRateLimited // by a limit of that name
+	refused.Caller.Team = "green"
+	n.Record(refused)
+	if want := (told{"team 500", "users 100", "team 500", "team 1000"}); !reflect.DeepEqual(alerts, want) {
 		t.Errorf("told %q, want %q", alerts, want)
 	}
 }
@@ -179,7 +184,7 @@ func TestShowLimits(t *testing.T) {
 		}
 	}
 	states := n.states(now)
-	if len(states) != 2 || states[0].Name != "plan" || states[1].UsedNano != 16e8 || states[1].Accounts != 3 || states[1].Least != 100 || states[1].Low != 0 {
+	if len(states) != 3 || states[1].Name != "plan" || states[2].UsedNano != 16e8 || states[2].Accounts != 3 || states[2].Least != 100 || states[2].Low != 0 {
 		t.Errorf("the metrics see %+v", states)
 	}
 }

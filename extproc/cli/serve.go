@@ -84,10 +84,6 @@ func (p *Program) start(ctx context.Context, c *config.Config, file string) (_ *
 		return nil, err
 	}
 	s.counting = newCounting(s.log, s.metrics.BudgetAlert)
-	if err = s.counting.seed(ctx, c, time.Now()); err != nil {
-		return nil, err
-	}
-	s.counting.known(boundsOf(c), time.Now())
 	if err = s.decisions.open(c, s.log); err != nil {
 		return nil, err
 	}
@@ -96,6 +92,10 @@ func (p *Program) start(ctx context.Context, c *config.Config, file string) (_ *
 	if err != nil {
 		return nil, err
 	}
+	if err = s.counting.seed(ctx, c, rules, time.Now()); err != nil {
+		return nil, err
+	}
+	s.counting.known(boundsOf(c), time.Now())
 	creds := credential.NewSet(s.log)
 	g, err := snapshot(ctx, c, s.log, creds, rules.Rules, s.lasting())
 	if err != nil {

@@ -109,7 +109,6 @@ func TestGood(t *testing.T) {
 		},
 		Limits: []gateway.Limit{
 			{Name: "key", Per: "key", WindowS: 60, Requests: 60, Tokens: 100_000, CostNano: -1, Concurrent: 20},
-			{Name: "plan", Per: "team", WindowS: 1, Requests: 5, Tokens: -1, CostNano: -1, Concurrent: -1},
 			{Name: "plan", Per: "team", Window: "month", Requests: -1, Tokens: 1_500_000, CostNano: -1, Concurrent: -1},
 			{Name: "tenant", Per: "property.tenant", Requests: -1, Tokens: -1, CostNano: -1, Concurrent: 3},
 		},

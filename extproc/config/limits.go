@@ -26,8 +26,7 @@ type Budget struct {
 // claim for each of its targets, and gateway.MaxClaims at most.
 const maxLimits = 16
 
-// limits reads the list of limits. Numbers of one line that are for several
-// periods are several limits of one name.
+// limits reads the list of limits. A limit has one period.
 func (r *reader) limits(c *Config, v value) {
 	taken := map[string]bool{}
 	r.list(func(v value) {
@@ -48,15 +47,13 @@ func (r *reader) limits(c *Config, v value) {
 		first := cmp.Or(requests, tokens)
 		l := first.limit(r.limitName(v, taken, name, per), per)
 		l.Requests, l.Concurrent = cmp.Or(requests.n, -1), int64(concurrent)
-		if tokens.n > 0 && tokens.per == first.per {
+		if tokens.n > 0 {
 			l.Tokens = tokens.n
 		}
-		c.Limits = append(c.Limits, l)
 		if tokens.n > 0 && tokens.per != first.per {
-			other := tokens.limit(l.Name, per)
-			other.Tokens = tokens.n
-			c.Limits = append(c.Limits, other)
+			r.problem(join(v.path, "tokens"), "is for another period than requests; a second limit with a name of its own can say it")
 		}
+		c.Limits = append(c.Limits, l)
 	})(v)
 	r.atMost(v, len(c.Limits))
 }

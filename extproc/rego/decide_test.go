@@ -39,8 +39,7 @@ func within(t testing.TB, preset, text string, deadline time.Duration) *Policy {
 // limited and budgeted are the configured limits and budgets.
 var (
 	limited = []gateway.Limit{
-		{Name: "key", Per: "key", WindowS: 60, Requests: 60, Tokens: -1, CostNano: -1, Concurrent: -1},
-		{Name: "key", Per: "key", Window: gateway.WindowDay, Requests: -1, Tokens: 1000, CostNano: -1, Concurrent: -1},
+		{Name: "key", Per: "key", WindowS: 60, Requests: 60, Tokens: 1000, CostNano: -1, Concurrent: -1},
 		{Name: "tenant", Per: "property.tenant", Requests: -1, Tokens: -1, CostNano: -1, Concurrent: 3},
 		{Name: "model", Per: "model", WindowS: 60, Requests: 5, Tokens: -1, CostNano: -1, Concurrent: -1},
 	}

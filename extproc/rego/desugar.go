@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
+
+	"github.com/attache-gateway/attache/extproc/gateway"
 )
 
 // effectsName is the set that the rules of all verbs are merged into. One set
@@ -28,8 +30,9 @@ type rule struct {
 	written  fields      // the same where it is constant but for facts
 	facts    []*ast.Term // these, of the input
 	last     *atomic.Pointer[decodedHead]
-	always   bool   // the head is constant and there is no condition
-	team     string // whose rule it is; empty: the gateway's own
+	windows  []gateway.Limit // kinds of limits by the calendar that it may state
+	always   bool            // the head is constant and there is no condition
+	team     string          // whose rule it is; empty: the gateway's own
 	cost     time.Duration
 	indexed  bool
 }
@@ -220,13 +223,16 @@ func (d *desugarer) effect(r *ast.Rule, v *verb, h home) *ast.Rule {
 		d.problems.at(r.Location, "%s: %w", v.name, err)
 		return nil
 	}
+	var windows []gateway.Limit
 	switch said := decoded.(type) {
+	case limitUse:
+		windows = windowsOf(said, r.Head.Key.Value)
 	case *routing:
 		d.names(r.Location, said)
 	case cacheUse:
 		d.cache(r.Location, said)
 	}
-	made := rule{id: ruleID(r), place: place(r.Location), team: h.team, verb: v, last: &atomic.Pointer[decodedHead]{}}
+	made := rule{id: ruleID(r), place: place(r.Location), team: h.team, verb: v, windows: windows, last: &atomic.Pointer[decodedHead]{}}
 	element, constant := ast.InternedTerm(n), ast.IsConstant(r.Head.Key.Value)
 	if constant {
 		made.head, made.constant = decoded, r.Head.Key.Value

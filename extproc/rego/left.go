@@ -215,22 +215,15 @@ func (v leftOf) unnamed(all []gateway.Limit, kind string, path []string) string 
 	return ""
 }
 
-// maxOf is what the limits of a name allow, if that is known before there is a
+// maxOf is what the limit of a name allows, if that is known before there is a
 // target; else nil.
 func maxOf(all []gateway.Limit, name string) *gateway.Amount {
-	var sum *gateway.Amount
-	for i := range all {
-		l := &all[i]
-		if l.Name != name || l.Per == "model" || l.Per == "provider" {
-			continue
-		}
-		if sum == nil {
-			sum = &gateway.Amount{Requests: -1, Tokens: -1, CostNano: -1, Concurrent: -1}
-		}
-		sum.Requests, sum.Tokens = tighter(sum.Requests, l.Requests), tighter(sum.Tokens, l.Tokens)
-		sum.CostNano, sum.Concurrent = tighter(sum.CostNano, l.CostNano), tighter(sum.Concurrent, l.Concurrent)
+	i := slices.IndexFunc(all, func(l gateway.Limit) bool { return l.Name == name })
+	if i < 0 || all[i].Per == "model" || all[i].Per == "provider" {
+		return nil
 	}
-	return sum
+	most := all[i].Max()
+	return &most
 }
 
 // unused is what rules see of limits of which nobody has used anything.
