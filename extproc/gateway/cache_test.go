@@ -236,9 +236,6 @@ func TestCacheKeepsApart(t *testing.T) {
 			w.policy.decision.Headers = []HeaderChange{{Name: "x-tier", Value: "1"}}
 		}, false},
 		{"another target by the policy", func(w *cachingWorld, _ *asking) { w.policy.decision.Chain = []string{"a/x"} }, false},
-		{"a narrower scope", func(w *cachingWorld, _ *asking) {
-			w.caller.User = "u"
-		}, false},
 	} {
 		w := newCachingWorld(t, nil)
 		if cache, _, _ := w.ask(t, simple("")); cache != CacheMiss {
@@ -290,6 +287,14 @@ func TestCacheScopes(t *testing.T) {
 	w.caller = Caller{KeyID: "2"}
 	if cache, _, _ := w.ask(t, simple("")); cache != CacheMiss {
 		t.Error("two keys without an org share")
+	}
+	w.caller = Caller{Claims: map[string]any{"aud": "x"}}
+	if cache, _, _ := w.ask(t, simple("")); cache != CacheUnused {
+		t.Errorf("a token of nobody: %s", cache)
+	}
+	w.caller.Team = "t"
+	if cache, _, _ := w.ask(t, simple("")); cache != CacheMiss {
+		t.Errorf("a token of a team: %s", cache)
 	}
 }
 

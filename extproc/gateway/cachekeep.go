@@ -44,10 +44,11 @@ func (x *Exchange) recall(ctx context.Context, r *llm.Request, t *target) *llm.A
 		return x.refuse(refusal)
 	}
 	use := c.use(x.decision.Cache)
-	if use.off || wish.noStore || !repeatable(r) {
+	partition := x.caller.partition(use.scope)
+	if use.off || wish.noStore || partition == nil || !repeatable(r) {
 		return nil
 	}
-	key, err := x.cacheKey(r, t, use.scope)
+	key, err := x.cacheKey(r, t, partition)
 	if err != nil {
 		return x.fail(llm.CodeInternal, err)
 	}

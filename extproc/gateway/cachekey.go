@@ -42,9 +42,9 @@ func repeatable(r *llm.Request) bool {
 
 // cacheKey is the key of the request as the first target gets it, so after the
 // policy's changes and the guards' redactions.
-func (x *Exchange) cacheKey(r *llm.Request, t *target, scope string) (CacheKey, error) {
+func (x *Exchange) cacheKey(r *llm.Request, t *target, partition []string) (CacheKey, error) {
 	var b keyText
-	b.add(x.caller.partition(scope)...)
+	b.add(partition...)
 	b.add(string(r.Op), r.Dialect, t.Name, t.Dialect, t.Host, t.BasePath, t.model)
 	var sent []string
 	for _, h := range r.Header {
@@ -71,7 +71,8 @@ func (x *Exchange) cacheKey(r *llm.Request, t *target, scope string) (CacheKey, 
 }
 
 // partition is whose entries a caller sees in a scope. Who belongs to no team shares
-// with no one for that, but for those of whom nothing is known.
+// with no one for that. Where callers say nothing of themselves all are one; a token
+// that does not say whose it is has no part in any, nil.
 func (c *Caller) partition(scope string) []string {
 	switch {
 	case scope == "org" && c.Org != "":
@@ -80,6 +81,8 @@ func (c *Caller) partition(scope string) []string {
 		return []string{"team", c.Org, c.Team}
 	case scope != "key" && c.User != "":
 		return []string{"user", c.Org, c.Team, c.User}
+	case c.Claims != nil && c.KeyID == "" && c.User == "":
+		return nil
 	}
 	return []string{"key", c.Org, c.Team, c.User, c.KeyID}
 }
