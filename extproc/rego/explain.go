@@ -197,7 +197,7 @@ func (p *progress) count() (n int) {
 	slices.SortFunc(before, func(a, b *ast.Expr) int { return cmp.Compare(spanOf(b).length(), spanOf(a).length()) })
 	for _, e := range before {
 		s := spanOf(e)
-		if s.length() > 0 && !slices.ContainsFunc(counted, s.overlaps) {
+		if s.length() > 0 && !trivial(ast.Body{e}) && !slices.ContainsFunc(counted, s.overlaps) {
 			counted = append(counted, s)
 			n++
 		}

@@ -41,6 +41,8 @@ deny contains {"code": "ours"} if every c in input.candidates {
 deny contains {"code": "other"} if input.request.op in {"embeddings", "models"}
 
 label contains {"denials": "some"} if count(deny) > 5
+
+label contains {"a": input.properties.nope}
 `
 	p := rules(t, Allow, text)
 	got, err := p.Explain(t.Context(), facts())
@@ -65,6 +67,7 @@ label contains {"denials": "some"} if count(deny) > 5
 		`a.rego:27 deny 0: a.rego:27: every c in input.candidates { c.provider == "openai" }`,
 		`a.rego:31 deny 0: a.rego:31: input.request.op in {"embeddings", "models"}`,
 		`a.rego:33 label 0: a.rego:33: count(deny) > 5`,
+		`a.rego:35 label 0: a.rego:35: input.properties.nope`,
 	}
 	if !reflect.DeepEqual(lines, want) {
 		t.Errorf("have\n%s\nwant\n%s", strings.Join(lines, "\n"), strings.Join(want, "\n"))
