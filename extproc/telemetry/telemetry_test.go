@@ -131,6 +131,7 @@ func TestEvent(t *testing.T) {
 	}{
 		{"allowed", allowed("1"), all},
 		{"denied, sampled", denied("2"), Filter{Content: ContentProjected, Sample: 1}},
+		{"from the cache", with(allowed("hit"), func(d *gateway.Decided) { d.Record.Cache, d.Record.Target = gateway.CacheHit, "" }), Filter{Content: ContentNone, Sample: 1000}},
 		{"no content", allowed("3"), Filter{Content: ContentNone, Sample: 1000}},
 		{"meta", with(allowed("4"), logs(gateway.LogUse{Level: gateway.LogMeta})), all},
 		{"full where the configuration wants none", with(allowed("5"), logs(gateway.LogUse{Level: gateway.LogFull})), Filter{Content: ContentNone, Sample: 1000}},
