@@ -47,13 +47,7 @@ func startIssuer(t *testing.T, down bool) *issuer {
 			http.Error(w, "down", http.StatusBadGateway)
 			return
 		}
-		var set struct {
-			Keys []map[string]string `json:"keys"`
-		}
-		for id, k := range i.keys {
-			set.Keys = append(set.Keys, webKey(t, id, k.Public()))
-		}
-		_ = json.NewEncoder(w).Encode(set)
+		_, _ = w.Write(webKeys(t, i.keys))
 	}))
 	t.Cleanup(i.Close)
 	return i
@@ -73,6 +67,21 @@ func (i *issuer) count() int {
 }
 
 func encode64(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }
+
+// webKeys is a JSON Web Key Set.
+func webKeys(t *testing.T, keys map[string]crypto.Signer) []byte {
+	var set struct {
+		Keys []map[string]string `json:"keys"`
+	}
+	for id, k := range keys {
+		set.Keys = append(set.Keys, webKey(t, id, k.Public()))
+	}
+	text, err := json.Marshal(set)
+	if err != nil {
+		t.Error(err)
+	}
+	return text
+}
 
 func webKey(t *testing.T, id string, key crypto.PublicKey) map[string]string {
 	switch k := key.(type) {
@@ -131,6 +140,8 @@ func (i *issuer) sign(t *testing.T, m jwt.SigningMethod, id string, key any, cla
 	return text
 }
 
+const sharedSecret = "a-secret-of-at-least-32-characters"
+
 const claimRules = `package attache.request
 
 import rego.v2
@@ -165,6 +176,7 @@ func TestTokens(t *testing.T) {
 	rs, es, ed := makeKeys(t)
 	login.keys = map[string]crypto.Signer{"rs": rs, "es": es, "ed": ed}
 	late.keys = map[string]crypto.Signer{"ed": ed}
+	write(t, filepath.Join(dir, "jwks.json"), webKeys(t, map[string]crypto.Signer{"es": es}))
 	key := w.takeTokens(t, dir, login, late)
 
 	t.Run("down at the start", func(t *testing.T) {
@@ -177,6 +189,8 @@ func TestTokens(t *testing.T) {
 	})
 
 	good := map[string]string{
+		"HS256":    login.sign(t, jwt.SigningMethodHS256, "", []byte(sharedSecret), login.claims("iss", "shared")),
+		"a file":   login.sign(t, jwt.SigningMethodES256, "es", es, login.claims("iss", "filed")),
 		"RS256":    login.sign(t, jwt.SigningMethodRS256, "rs", rs, login.claims()),
 		"ES256":    login.sign(t, jwt.SigningMethodES256, "es", es, login.claims("sub", "bob")),
 		"EdDSA":    login.sign(t, jwt.SigningMethodEdDSA, "ed", ed, login.claims("aud", "attache")),
@@ -213,6 +227,16 @@ func TestTokens(t *testing.T) {
 		}
 	})
 
+	t.Run("another file", func(t *testing.T) {
+		write(t, filepath.Join(dir, "jwks.json"), webKeys(t, map[string]crypto.Signer{"ed": ed}))
+		q := bearing(login.sign(t, jwt.SigningMethodEdDSA, "ed", ed, login.claims("iss", "filed")))["openai"]
+		eventually(t, "the new key", func() bool { return q.outcome(w.do(t, q)) == "good" })
+		old := bearing(good["a file"])["openai"]
+		if got := old.outcome(w.do(t, old)); got != "401 invalid_key" {
+			t.Errorf("the key is not in the file any more: %s", got)
+		}
+	})
+
 	t.Run("rotation", func(t *testing.T) {
 		_, fresh, _ := makeKeys(t)
 		login.set(func(i *issuer) { i.keys = map[string]crypto.Signer{"new": fresh} })
@@ -221,7 +245,10 @@ func TestTokens(t *testing.T) {
 			t.Errorf("the first token with a new key: %s", got)
 		}
 		for name, token := range good {
-			if old := bearing(token)["openai"]; name != "a key" && old.outcome(w.do(t, old)) != "401 invalid_key" {
+			if name == "a key" || name == "HS256" { // which are not login's
+				continue
+			}
+			if old := bearing(token)["openai"]; old.outcome(w.do(t, old)) != "401 invalid_key" {
 				t.Errorf("%s: the key was withdrawn, and the token let in", name)
 			}
 		}
@@ -261,17 +288,19 @@ func TestTokens(t *testing.T) {
 	}
 }
 
-// takeTokens has the gateway take keys, and tokens of two issuers. It returns a
-// key.
+// takeTokens has the gateway take keys, and tokens of two issuers with servers, one
+// with a file and one with a secret. It returns a key.
 func (w *world) takeTokens(t *testing.T, dir string, login, late *issuer) (key string) {
 	t.Helper()
 	config, err := os.ReadFile(w.file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	one := `{issuer: "URL", audience: attache, jwks: "URL/keys?tenant=t", claims: {roles: app.roles, team: "https://example.com/team", labels: {plan: /app/plan}}}`
+	const mapped = `claims: {roles: app.roles, team: "https://example.com/team", labels: {plan: /app/plan}}}`
+	const one = `{issuer: "URL", audience: attache, jwks: "URL/keys?tenant=t", ` + mapped
 	modes := "auth: {mode: [keys, jwt], file: " + filepath.Join(dir, "keys.json") + ", issuers: {login: " +
-		strings.ReplaceAll(one, "URL", login.URL) + ", late: " + strings.ReplaceAll(one, "URL", late.URL) + "}}"
+		strings.ReplaceAll(one, "URL", login.URL) + ", late: " + strings.ReplaceAll(one, "URL", late.URL) + ", filed: {issuer: filed, audience: attache, jwks_file: " +
+		filepath.Join(dir, "jwks.json") + "}, shared: {issuer: shared, audience: attache, secret: " + sharedSecret + "}}}"
 	logged := len(w.log.String())
 	write(t, w.file, []byte(strings.NewReplacer("auth: {mode: none}", modes, "deadline: 1s", "deadline: 1s, explain: {roles: [auditor]}").Replace(string(config))))
 	k := kitchen{world: w, keys: map[string]string{}}
@@ -316,7 +345,7 @@ func (w *world) refusesTokens(t *testing.T, login *issuer, rs, es crypto.Signer)
 		{"nothing", "", "missing_key", ""},
 		{"nonsense", "a.b.c", "invalid_key", "auth: token: it is no JSON Web Token"},
 		{"alg none", login.sign(t, jwt.SigningMethodNone, "rs", jwt.UnsafeAllowNoneSignatureType, login.claims()), "invalid_key", "auth: token: the algorithm none is not allowed"},
-		{"HS with the public key", login.sign(t, jwt.SigningMethodHS256, "rs", public, login.claims()), "invalid_key", "auth: token: the algorithm HS256 is not allowed"},
+		{"HS with the public key", login.sign(t, jwt.SigningMethodHS256, "rs", public, login.claims()), "invalid_key", "auth: token of login: the algorithm HS256 is not allowed"},
 		{"expired", login.sign(t, jwt.SigningMethodRS256, "rs", rs, login.claims("exp", passed)), "expired_key", "auth: token of login: it has expired"},
 		{"not yet", login.sign(t, jwt.SigningMethodRS256, "rs", rs, login.claims("nbf", time.Now().Add(time.Hour).Unix())), "invalid_key", "auth: token of login: the claim nbf is in the future"},
 		{"audience", login.sign(t, jwt.SigningMethodES256, "es", es, login.claims("aud", "billing")), "invalid_key", "auth: token of login: the audience is another"},

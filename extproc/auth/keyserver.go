@@ -141,7 +141,7 @@ func (s *KeyServer) look(ctx context.Context) time.Duration {
 	if err != nil {
 		s.failed.Add(1)
 		if s.failures++; s.failures == 1 {
-			s.log.Warn("the keys of an issuer cannot be fetched; the last ones stay in force", "server", s.name(), "error", err)
+			s.log.Warn("the keys of an issuer cannot be fetched", "server", s.name(), "kept", s.len(), "error", err)
 		}
 		wait := min(firstWait<<min(s.failures-1, 20), lastWait)
 		return wait/2 + rand.N(wait/2)
@@ -152,6 +152,14 @@ func (s *KeyServer) look(ctx context.Context) time.Duration {
 	s.failures = 0
 	pause := max(min(fresh, s.every), minPause)
 	return pause - rand.N(pause/10) // gateways that were started together part
+}
+
+// len is how many keys are in force.
+func (s *KeyServer) len() int {
+	if set := s.current(); set != nil {
+		return set.Len()
+	}
+	return 0
 }
 
 // name is the server's URL without its query, which may be secret.
@@ -322,11 +330,7 @@ func (all *KeyServers) States() []ServerState {
 	sum := map[string]ServerState{}
 	for _, s := range all.all {
 		v := sum[s.name()]
-		v.URL, v.Failed = s.name(), v.Failed+s.failed.Load()
-		if set := s.current(); set != nil {
-			v.Keys += set.Len()
-		}
-		sum[v.URL] = v
+		sum[s.name()] = ServerState{s.name(), v.Keys + s.len(), v.Failed + s.failed.Load()}
 	}
 	return slices.SortedFunc(maps.Values(sum), func(a, b ServerState) int { return strings.Compare(a.URL, b.URL) })
 }
