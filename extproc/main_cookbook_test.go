@@ -111,9 +111,13 @@ func dishes() []dish {
 			{model: "anthropic/claude-sonnet-4-5,openai/gpt-4o", header: property("Job", "batch"), want: "openai/gpt-4o"},
 		}},
 		{policy: "batch-concurrency", more: atOnce},
-		{policy: "budget-routing", config: []string{"usd: 1000/", "usd: 230/", "{input: 3, output: 12}", "{input: 3000, output: 12}"}, steps: []step{
+		{policy: "budget-routing", config: []string{"usd: 1000/", "usd: 230/", "{input: 3, output: 12}", "{input: 3000, output: 12}", "gpt-4o: {input: 2.50,", "gpt-4o@fault=503: {input: 1, output: 1}, gpt-4o: {input: 2.50,"}, steps: []step{
 			{model: "frankfurt/gpt-4o,openai/gpt-4o", want: "frankfurt/gpt-4o"},
-			{key: "-team rich", model: "frankfurt/gpt-4o", text: words(60_000), want: "frankfurt/gpt-4o", booked: true},
+			{key: "-team rich", model: "frankfurt/gpt-4o", text: words(48_000), want: "frankfurt/gpt-4o", booked: true}, // a fifth is left
+			{model: "frankfurt/gpt-4o,openai/gpt-4o", want: "openai/gpt-4o"},
+			{model: "frankfurt/gpt-4o,openai/gpt-4o@fault=503", want: "frankfurt/gpt-4o", answer: "X-Attache-Attempts: 2"},
+			{key: "-team richer", model: "frankfurt/gpt-4o", text: words(11_000), want: "frankfurt/gpt-4o", booked: true}, // next to nothing
+			{model: "frankfurt/gpt-4o,openai/gpt-4o@fault=503", want: "503 upstream_error"},
 			{model: "frankfurt/gpt-4o,openai/gpt-4o", want: "openai/gpt-4o"},
 			{model: "frankfurt/gpt-4o", want: "frankfurt/gpt-4o"},
 		}},
@@ -305,7 +309,7 @@ func dishes() []dish {
 			{text: mail, want: "openai/gpt-4o", sent: "[PII.EMAIL]"},
 			{key: "-team legal", text: mail, want: "openai/gpt-4o", sent: "jane.doe@example.com", labels: `"guarded":"no"`},
 		}},
-		{policy: "team-limits", edits: []string{"requests: 60,", "requests: 2,", "requests: 10,", "requests: 1,"}, steps: []step{
+		{policy: "team-limits", edits: []string{"requests_per_minute: 60,", "requests_per_minute: 2,", "requests_per_minute: 10,", "requests_per_minute: 1,"}, steps: []step{
 			{key: "-team support", want: "openai/gpt-4o"},
 			{key: "-team support -name other", want: "openai/gpt-4o"},
 			{key: "-team support", want: "429 rate_limited"},

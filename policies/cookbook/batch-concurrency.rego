@@ -2,12 +2,12 @@
 # behind them.
 #
 # Use it where jobs and people share providers. Keys of jobs have the label
-# `use: batch`; who sends more at once than their team may gets 429 with a time to
-# come again. Requests of people are neither counted nor held up.
+# `use: batch`; one that sends more at once gets 429, to come again in a second.
+# Requests with other keys are not counted.
 package attache.request
 
 import rego.v2
 
 # METADATA
 # custom: {id: batch-concurrency}
-limit contains {"per": "team", "concurrent": 4} if input.caller.labels.use == "batch"
+limit contains {"per": "key", "concurrent": 4} if input.caller.labels.use == "batch"

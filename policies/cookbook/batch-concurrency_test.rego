@@ -6,7 +6,7 @@ import data.attache.request
 
 with_key(labels) := {"caller": {"labels": labels}}
 
-cap := {"per": "team", "concurrent": 4}
+cap := {"per": "key", "concurrent": 4}
 
 test_keys_of_jobs if {
 	cap in request.limit with input as with_key({"use": "batch"})

@@ -11,7 +11,8 @@ preferred(doc) := {r.prefer | some r in request.route with input as doc; r.weigh
 excluded(doc) := {r.exclude.target | some r in request.route with input as doc}
 
 test_where_money_is_left if {
-	preferred(left({"a": 1000, "b": 250, "c": 249})) == {"provider=a", "provider=b"}
+	preferred(left({"a": 1000, "b": 250, "c": 249})) == {"target=a/m", "target=b/m"}
+	preferred(left({"a": 1000, "b": 250})) == set()
 	excluded(left({"a": 1000, "b": 50})) == set()
 }
 

@@ -2,9 +2,10 @@
 # and prompts, so many requests a minute and tokens a day, and neither tools nor
 # media.
 #
-# Use it for trials. The limits per user are for keys of applications with users of
-# their own: they name them, so that nobody uses up what is for all. But a client
-# can make up names, so the key has a limit as well.
+# Use it for trials. Keys of applications have users of their own, and these have
+# limits if the application names them, so that none uses up what is for all. But a
+# client can make up names, and those who name nobody would share one count. So the
+# key has limits whatever it says.
 package attache.request
 
 import rego.v2
@@ -32,16 +33,26 @@ deny contains {"code": "upgrade_needed", "status": 402, "message": "prompts of t
 }
 
 # METADATA
-# custom: {id: free-user-minute}
-limit contains {"per": "user", "window_s": 60, "requests": 10} if input.caller.labels.tier == "free"
-
-# METADATA
-# custom: {id: free-user-day}
-limit contains {"per": "user", "window": "day", "tokens": 50000} if input.caller.labels.tier == "free"
+# custom: {id: free-key-minute}
+limit contains {"per": "key", "window_s": 60, "requests": 60} if input.caller.labels.tier == "free"
 
 # METADATA
 # custom: {id: free-key-day}
-limit contains {"per": "key", "window": "day", "requests": 2000, "tokens": 500000} if input.caller.labels.tier == "free"
+limit contains {"per": "key", "window": "day", "tokens": 500000} if input.caller.labels.tier == "free"
+
+# METADATA
+# custom: {id: free-user-minute}
+limit contains {"per": "user", "window_s": 60, "requests": 10} if {
+	input.caller.labels.tier == "free"
+	input.user != ""
+}
+
+# METADATA
+# custom: {id: free-user-day}
+limit contains {"per": "user", "window": "day", "tokens": 50000} if {
+	input.caller.labels.tier == "free"
+	input.user != ""
+}
 
 on_free_tier if {
 	input.caller.labels.tier == "free"

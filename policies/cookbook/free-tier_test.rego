@@ -5,6 +5,7 @@ import rego.v2
 import data.attache.request
 
 plain := {
+	"user": "",
 	"caller": {"labels": {"tier": "free"}},
 	"request": {"op": "chat", "tools": {}, "images": 0, "audios": 0, "files": 0, "tokens": {"input": 2000}},
 }
@@ -32,11 +33,15 @@ test_extras if {
 
 limits(doc) := {[l.per, object.get(l, "window", "minute")] | some l in request.limit with input as doc}
 
+of_key := {["key", "minute"], ["key", "day"]}
+
+of_user := {["user", "minute"], ["user", "day"]}
+
 test_limits if {
-	tiers := {["user", "minute"], ["user", "day"], ["key", "day"]}
-	tiers - limits(plain) == set()
-	tiers - limits(but({"op": "embeddings"})) == set()
-	tiers - limits({"caller": {"labels": {"tier": "gold"}}}) == tiers
+	limits(but({})) & (of_key | of_user) == of_key
+	limits(object.union(plain, {"user": "ann"})) & (of_key | of_user) == of_key | of_user
+	limits(object.union(but({"op": "embeddings"}), {"user": "ann"})) & of_user == of_user
+	limits({"user": "ann", "caller": {"labels": {"tier": "gold"}}}) & (of_key | of_user) == set()
 }
 
 test_paying_callers if {
