@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -29,7 +28,7 @@ type rule struct {
 	constant ast.Value   // the head as it was written, if it is known
 	written  fields      // the same where it is constant but for facts
 	facts    []*ast.Term // these, of the input
-	last     *atomic.Pointer[decodedHead]
+	last     *latest[decodedHead]
 	windows  []gateway.Limit // kinds of limits by the calendar that it may state
 	always   bool            // the head is constant and there is no condition
 	team     string          // whose rule it is; empty: the gateway's own
@@ -232,7 +231,7 @@ func (d *desugarer) effect(r *ast.Rule, v *verb, h home) *ast.Rule {
 	case cacheUse:
 		d.cache(r.Location, said)
 	}
-	made := rule{id: ruleID(r), place: place(r.Location), team: h.team, verb: v, windows: windows, last: &atomic.Pointer[decodedHead]{}}
+	made := rule{id: ruleID(r), place: place(r.Location), team: h.team, verb: v, windows: windows, last: &latest[decodedHead]{}}
 	element, constant := ast.InternedTerm(n), ast.IsConstant(r.Head.Key.Value)
 	if constant {
 		made.head, made.constant = decoded, r.Head.Key.Value

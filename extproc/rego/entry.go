@@ -45,7 +45,7 @@ func (e *entry) evaluate(ctx context.Context, in ast.Value, limit time.Duration,
 
 	growStack()
 
-	effects, err = e.query.run(ctx, in, &patience{ctx: ctx, until: time.Now().Add(limit)}, how...)
+	effects, err = e.query.run(ctx, in, limit, how...)
 	switch {
 	case topdown.IsCancel(err) && ctx.Err() != nil:
 		return nil, ctx.Err()

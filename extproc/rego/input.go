@@ -3,7 +3,6 @@ package rego
 import (
 	"slices"
 	"strings"
-	"sync/atomic"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 
@@ -17,7 +16,7 @@ type node struct {
 	key   *ast.Term
 	leaf  func(*gateway.Facts) *ast.Term // makes the value, nil where there is none; nil: an object
 	parts []*node
-	last  atomic.Pointer[object]
+	last  latest[object]
 }
 
 // An object is what a node was of late. The caller or the time is often the same
@@ -110,12 +109,11 @@ func (n *node) term(f *gateway.Facts) *ast.Term {
 	for _, p := range n.parts {
 		members = append(members, p.term(f))
 	}
-	last := n.last.Load()
-	if last != nil && slices.Equal(last.members, members) {
+	if last := n.last.Load(); last != nil && slices.Equal(last.members, members) {
 		return last.term
 	}
 	o := n.object(members)
-	if n.key != nil { // the document as a whole is hardly ever the same
+	if n.last.due() {
 		n.last.Store(&object{slices.Clone(members), o})
 	}
 	return o

@@ -34,15 +34,17 @@ func (q *query) compile(set string) (err error) {
 	return err
 }
 
-// run evaluates the query until it is cancelled.
-func (q *query) run(ctx context.Context, in ast.Value, cancel topdown.Cancel, how ...option) (effects ast.Set, err error) {
+// run evaluates the query, until the limit at most.
+func (q *query) run(ctx context.Context, in ast.Value, limit time.Duration, how ...option) (effects ast.Set, err error) {
+	now := time.Now()
 	t := topdown.NewQuery(q.body).
 		WithQueryCompiler(q.from).
 		WithCompiler(q.rules).
 		WithStore(q.store).
 		WithTransaction(q.txn).
 		WithInput(ast.NewTerm(in)).
-		WithCancel(cancel).
+		WithTime(now).
+		WithCancel(&patience{ctx: ctx, until: now.Add(limit)}).
 		WithStrictBuiltinErrors(true).
 		WithMetrics(metrics.NoOp()).
 		WithInterQueryBuiltinValueCache(q.patterns).
@@ -120,7 +122,7 @@ type patience struct {
 }
 
 // looks is how often OPA asks between two looks at the clock.
-const looks = 8
+const looks = 16
 
 // Cancel ends the evaluation.
 func (p *patience) Cancel() { p.over = true }

@@ -92,12 +92,11 @@ func (r *rule) decode(values []ast.Value, guards guardNames) (effect, error) {
 	if len(values) == 0 {
 		return r.head, nil
 	}
-	last := r.last.Load()
-	if last != nil && slices.EqualFunc(last.values, values, ast.ValueEqual) {
+	if last := r.last.Load(); last != nil && slices.EqualFunc(last.values, values, ast.ValueEqual) {
 		return last.head, nil
 	}
 	head, err := r.read(values, guards)
-	if err == nil {
+	if err == nil && r.last.due() {
 		r.last.Store(&decodedHead{slices.Clone(values), head})
 	}
 	return head, err
