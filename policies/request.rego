@@ -32,4 +32,11 @@ modify contains {"path": "/max_tokens", "max": config.tiers[tier].max_tokens} if
 	tier := input.caller.labels.tier
 }
 
+# How many requests a key of a tier may send.
+# METADATA
+# custom: {id: tier-requests}
+limit contains {"per": "key", "window_s": 60, "requests": config.tiers[tier].requests_per_minute} if {
+	tier := input.caller.labels.tier
+}
+
 blocked := object.keys(config.blocked_models)

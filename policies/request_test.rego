@@ -23,6 +23,7 @@ test_plain_request_passes_untouched if {
 	count(request.route) == 0 with input as chat
 	count(request.modify) == 0 with input as chat
 	count(request.label) == 0 with input as chat
+	count(request.limit) == 0 with input as chat
 }
 
 test_blocked_model_is_left_out if {
@@ -44,8 +45,13 @@ test_free_tier_is_capped if {
 	request.modify == {{"path": "/max_tokens", "max": 1024}} with input as with_labels({"tier": "free"})
 }
 
-test_unknown_tier_is_not_capped if {
+test_free_tier_is_limited if {
+	request.limit == {{"per": "key", "window_s": 60, "requests": 60}} with input as with_labels({"tier": "free"})
+}
+
+test_unknown_tier_has_no_limits if {
 	count(request.modify) == 0 with input as with_labels({"tier": "gold"})
+	count(request.limit) == 0 with input as with_labels({"tier": "gold"})
 }
 
 test_embeddings_are_not_capped if {
