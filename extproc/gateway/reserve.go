@@ -77,7 +77,7 @@ func (x *Exchange) expected(r *llm.Request, limits []*Limit, targets []*target) 
 		u.input = int64(len(r.Body.Raw)) / bytesPerToken
 		u.output = r.MaxTokens
 	case r.Op == llm.OpChat:
-		u.output = min(x.gw.health.expect(targets), maxAmount/choices(r)) * choices(r)
+		u.output = min(max(x.gw.health.expect(targets), thinking(r)), maxAmount/choices(r)) * choices(r)
 		if most := longest(r, targets); most >= 0 {
 			u.output = min(u.output, most)
 		}
@@ -87,6 +87,15 @@ func (x *Exchange) expected(r *llm.Request, limits []*Limit, targets []*target) 
 }
 
 func choices(r *llm.Request) int64 { return min(max(r.N, 1), 1<<20) }
+
+// thinking is the least output that a request which says how much of it is for
+// thinking can be asked for: providers refuse less.
+func thinking(r *llm.Request) int64 {
+	if r.Reasoning == nil || r.Reasoning.Budget <= 0 {
+		return 0
+	}
+	return min(r.Reasoning.Budget, maxAmount) + 1
+}
 
 // longest is the longest output that any of the targets can give, in tokens; -1:
 // not known.
@@ -183,9 +192,7 @@ func (d *demand) less(short *Shortage, targets []*target) bool {
 	if most := longest(d.req, targets); most >= 0 {
 		least = min(least, most)
 	}
-	if r := d.req.Reasoning; r != nil {
-		least = max(least, r.Budget+1) // providers refuse less
-	}
+	least = max(least, thinking(d.req))
 	room = max(room, least) // of less the store can say when there is room
 	if room >= d.output {
 		return false

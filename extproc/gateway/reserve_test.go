@@ -312,6 +312,18 @@ func TestOutputIsBounded(t *testing.T) {
 	}
 }
 
+// No request gets less output than it has for thinking.
+func TestThinkingFits(t *testing.T) {
+	body := `{"model":"a/m","max_tokens":8000,"thinking":{"type":"enabled","budget_tokens":4000},"messages":[{"role":"user","content":"hi"}]}`
+	for left, want := range map[int64]int{5000: 0, 3000: 429} {
+		h, _ := bounded(t, nil, tokensPer("key", left))
+		x, answer, _ := decide(t, h, "/v1/messages", body)
+		if want == 0 && (answer != nil || !strings.Contains(strings.Join(x.record.Warnings, ";"), "max_tokens: lowered to 49")) || want != 0 && (answer == nil || answer.Status != want) {
+			t.Errorf("%d left: %+v, warnings %q", left, answer, x.record.Warnings)
+		}
+	}
+}
+
 // What a model's responses were long before is what is expected of the next.
 func TestLengthsAreLearnt(t *testing.T) {
 	h, till := bounded(t, nil, tokensPer("key", 1e9))

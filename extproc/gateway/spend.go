@@ -120,8 +120,11 @@ func (x *Exchange) unbook() {
 		b.giveBack(now, nil, x.triedSteps())
 	}
 	used := Amount{Requests: 1, Tokens: clamp(r.Usage.Total()), CostNano: clamp(r.CostNano)}
-	if x.unreported() {
+	switch {
+	case x.unreported():
 		used = b.amount(b.targets)
+	case x.resp == nil && r.Cancelled && x.try.n > 0: // it was sent, and nobody will say what it cost
+		used = use{input: b.input, free: b.free}.amount([]*target{x.try.target})
 	}
 	b.Settle(now, ^ClaimSet(0), used)
 	if b.metered && r.Op == llm.OpChat && x.try.vitals != nil && r.Finish != "" && !r.Cut {

@@ -210,7 +210,7 @@ func TestNothingStaysReserved(t *testing.T) {
 		tokens int64 // booked
 		asked  int64 // requests of the target
 	}{
-		{name: "hung up before the response", gone: true, asked: 1},
+		{name: "hung up before the response", gone: true, tokens: inputOfChat, asked: 1},
 		{name: "guard refuses", guard: said(Verdict{Action: ActionBlock}, nil)},
 		{name: "guard fails", guard: said(Verdict{}, errors.New("trap"))},
 		{name: "guard panics", guard: func(*Text) (Verdict, error) { panic("guard") }},
