@@ -241,6 +241,7 @@ func (d *desugarer) effect(r *ast.Rule, v *verb, h home) *ast.Rule {
 	if made.priority, err = priority(r); err != nil {
 		d.problems.at(r.Location, "%w", err)
 	}
+	d.misspelt(r)
 	made.cost, made.indexed = costOf(r)
 	made.always = constant && trivial(r.Body)
 	d.rules[h.on] = append(d.rules[h.on], made)
@@ -261,6 +262,17 @@ func ruleID(r *ast.Rule) string {
 		}
 	}
 	return place(r.Location)
+}
+
+// misspelt warns of what in a rule's METADATA looks like its priority and is not.
+func (d *desugarer) misspelt(r *ast.Rule) {
+	for _, a := range r.Annotations {
+		for _, name := range slices.Sorted(maps.Keys(a.Custom)) {
+			if like := suggestion(name, []string{"priority"}); like != "" && name != "priority" {
+				d.warnings.at(r.Location, "nothing in the METADATA is called %q%s", name, like)
+			}
+		}
+	}
 }
 
 // priority is that of a rule's METADATA.

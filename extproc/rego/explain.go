@@ -133,7 +133,7 @@ func (t *trail) rule(e topdown.Event, r *ast.Rule) {
 			t.open[e.QueryID] = p
 		}
 	case len(t.open) < maxFollowed && r.Location != nil:
-		path, at := r.Path().String(), place(r.Location)
+		path, at := r.Ref().ConstantPrefix().String(), place(r.Location)
 		if t.helpers[path] == nil {
 			t.helpers[path] = map[string]*progress{}
 		}
@@ -150,7 +150,7 @@ func (t *trail) within(e *ast.Expr, query uint64) (nearest *progress) {
 		return nil
 	}
 	ast.WalkRefs(e, func(ref ast.Ref) bool {
-		for _, p := range t.helpers[ref.ConstantPrefix().String()] {
+		for _, p := range t.called(ref.ConstantPrefix()) {
 			if p.held || !p.told() || p.call && p.caller != query {
 				continue
 			}
@@ -161,6 +161,16 @@ func (t *trail) within(e *ast.Expr, query uint64) (nearest *progress) {
 		return false
 	})
 	return nearest
+}
+
+// called are the helpers that a reference is to, or to a part of what they give.
+func (t *trail) called(ref ast.Ref) map[string]*progress {
+	for n := len(ref); n > 1; n-- {
+		if all := t.helpers[ref[:n].String()]; all != nil {
+			return all
+		}
+	}
+	return nil
 }
 
 // told reports whether there is a condition to tell.

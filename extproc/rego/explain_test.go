@@ -119,6 +119,13 @@ places contains c.region if {
 	some c in input.candidates
 	c.provider == "nobody"
 }
+
+deny contains {"code": "part"} if limits.large
+
+limits[name] := 1 if {
+	name := "large"
+	input.request.images > 7
+}
 `
 	p := rules(t, Allow, text)
 	got, err := p.Explain(t.Context(), facts())
@@ -140,6 +147,7 @@ places contains c.region if {
 		`a.rego:19: a.rego:19: outer(input.user) < a.rego:23: inner(user) < a.rego:26: startswith(user, "x-")`,
 		`a.rego:34: a.rego:34: not bytes`,
 		`a.rego:38: a.rego:38: "eu" in places`,
+		`a.rego:45: a.rego:45: limits.large < a.rego:49: input.request.images > 7`,
 	}
 	if !reflect.DeepEqual(lines, want) {
 		t.Errorf("have\n%s\nwant\n%s", strings.Join(lines, "\n"), strings.Join(want, "\n"))

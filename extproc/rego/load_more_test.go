@@ -402,6 +402,15 @@ a.rego:15: route: no configured provider serves the model "mistral"`
 	}
 }
 
+// TestMisspeltPriority: a rule that thinks it has a priority is told.
+func TestMisspeltPriority(t *testing.T) {
+	p := rules(t, Allow, "# METADATA\n# custom: {priorty: 5, owner: me, id: a}\nlabel contains {\"a\": \"b\"} if input.user == \"x\"\n")
+	want := []string{`a.rego:7: nothing in the METADATA is called "priorty"; did you mean "priority"?`}
+	if got := p.Warnings(); !slices.Equal(got, want) {
+		t.Errorf("%q", got)
+	}
+}
+
 func TestEdits(t *testing.T) {
 	for _, c := range []struct {
 		a, b string
