@@ -106,6 +106,7 @@ func optionsOf(c *config.Config, log *slog.Logger) rego.Options {
 			o.OutputGuards = append(o.OutputGuards, g.Name)
 		}
 	}
+	o.Limits = c.Limits
 	for _, b := range c.Budgets {
 		o.Budgets = append(o.Budgets, b.Limit)
 	}
