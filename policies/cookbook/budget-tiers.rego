@@ -21,7 +21,7 @@ deny contains {"code": "budget_low", "status": 402, "message": concat(" ", ["you
 	input.budgets.team.left_permille < 50
 	input.candidates != []
 	every c in input.candidates {
-		expensive(c)
+		expensive(c.output_price)
 	}
 }
 
@@ -40,6 +40,6 @@ budget_starts_anew := "within a day" if {
 } else := "on the first of the month"
 
 # More than a dollar per million tokens of output, in nano-dollars, or nobody knows.
-expensive(c) if c.output_price > 1000000000
+expensive(price) if price > 1000000000
 
-expensive(c) if c.output_price < 0
+expensive(price) if price < 0

@@ -24,13 +24,13 @@ switched_off if off.everything
 switched_off if {
 	input.candidates != []
 	every c in input.candidates {
-		is_off(c)
+		is_off(c.provider, c.model)
 	}
 }
 
-is_off(c) if c.provider in off.providers
+is_off(provider, _) if provider in off.providers
 
-is_off(c) if c.model in off.models
+is_off(_, model) if model in off.models
 
 off := {
 	"everything": false,
