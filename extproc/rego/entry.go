@@ -43,7 +43,7 @@ func (e *entry) evaluate(ctx context.Context, in ast.Value, limit time.Duration,
 		}
 	}()
 
-	growStack()
+	growStack(false)
 
 	effects, err = e.query.run(ctx, in, limit, how...)
 	switch {
@@ -62,12 +62,16 @@ const stackSize = 40 << 10
 
 // growStack makes room on the goroutine's stack in one step. Otherwise it grows
 // in several, deep inside the recursion, and each time all its frames are moved:
-// up to a third of the CPU time of a request.
+// up to a third of the CPU time of a request. A function looks for the room of all
+// its variables when it begins, needed or not; that it is not needed saves filling
+// it with zeros, a microsecond.
 //
 //go:noinline
-func growStack() {
-	var room [stackSize]byte
-	runtime.KeepAlive(&room)
+func growStack(needed bool) {
+	if needed {
+		var room [stackSize]byte
+		runtime.KeepAlive(&room)
+	}
 }
 
 // ask evaluates the rules about the facts and joins their effects.
