@@ -85,10 +85,12 @@ func (x *Exchange) newGuarding(guards []*OutputGuard, model string, stream bool,
 
 // take shows a frame to the guards. It keeps nothing of f.
 func (g *guarding) take(f dialect.Frame) error {
-	p := &passage{}
-	if n := len(g.free); n > 0 {
-		p, g.free = g.free[n-1], g.free[:n-1]
+	if len(g.free) == 0 {
+		g.free = append(g.free, &passage{})
 	}
+	n := len(g.free) - 1
+	p := g.free[n]
+	g.free = g.free[:n]
 	*p = passage{raw: append(p.raw[:0], f.Raw...), events: append(p.events[:0], f.Events...)}
 	for i := range p.events {
 		if e := &p.events[i]; e.Raw != nil || e.Logprobs != nil || e.Citation != nil || e.Media != nil {
