@@ -80,7 +80,9 @@ limit contains {"per": "session", "cost_nano": 17000000, "window": "month"} if i
 	_, line := (&world{}).priced(t, long, "small")
 	w := begin(t, "1.40", line, "policy: {dir: "+dir+"}", "timezone: Pacific/Auckland",
 		"budgets:", "  - {name: b, per: user, usd: 0.02/month, alert: [50%, 100%], webhook: "+h.URL+"}")
-	spend := func(user, session string) answer { return w.send(t, endless("p/"+long), ann, user, "X-Attache-Session", session) }
+	spend := func(user, session string) answer {
+		return w.send(t, endless("p/"+long), ann, user, "X-Attache-Session", session)
+	}
 	if a := spend("ann", ""); a.status != 200 || w.row(t, a).output != 1650 {
 		t.Fatalf("%d %.300s", a.status, a.body)
 	}
