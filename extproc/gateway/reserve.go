@@ -39,6 +39,11 @@ func (x *Exchange) reserve(ctx context.Context, r *llm.Request, targets []*targe
 	}
 	b.choices = choices(r)
 	x.booked = b
+	if short, err = x.countInput(ctx, r); err != nil {
+		return nil, x.fail(llm.CodeInternal, err)
+	} else if short != nil {
+		return nil, x.limited(short)
+	}
 	return b.targets, nil
 }
 
@@ -71,7 +76,10 @@ func (x *Exchange) expected(r *llm.Request, limits []*Limit, targets []*target) 
 	if !slices.ContainsFunc(limits, (*Limit).metered) {
 		return use{}
 	}
-	u := use{input: x.input(r)}
+	u := use{input: r.InputEstimate}
+	if u.input == 0 {
+		u.input = inputTokens(r, true)
+	}
 	switch {
 	case r.Op == llm.OpForward:
 		u.input = int64(len(r.Body.Raw)) / bytesPerToken
@@ -131,6 +139,14 @@ type refusedBy struct {
 	resets time.Time // of a calendar window
 }
 
+// refusedBy says what a shortage is of.
+func (x *Exchange) refusedBy(claims []Claim, s *Shortage) *refusedBy {
+	c := &claims[s.Claim]
+	by := &refusedBy{Limit: c.Limit, Shortage: *s}
+	_, by.resets = c.Limit.Period(x.gw.now(), c.Zone)
+	return by
+}
+
 // book reserves. Targets whose own accounts have no room are left out as long as
 // there are others, and then the request gets less output than is expected.
 func (d *demand) book(ctx context.Context, targets []*target) (*booking, *refusedBy, error) {
@@ -143,8 +159,7 @@ func (d *demand) book(ctx context.Context, targets []*target) (*booking, *refuse
 			targets = targets[:len(targets)-1]
 			continue
 		}
-		now := d.x.gw.now()
-		res, short, err := d.x.gw.limits.Reserve(ctx, now, b.claims)
+		res, short, err := d.x.gw.limits.Reserve(ctx, d.x.gw.now(), b.claims)
 		if err != nil {
 			return nil, nil, fmt.Errorf("gateway: limits: %w", err)
 		}
@@ -152,9 +167,7 @@ func (d *demand) book(ctx context.Context, targets []*target) (*booking, *refuse
 			b.Reservation = res
 			return b, nil, nil
 		}
-		c := &b.claims[short.Claim]
-		by := &refusedBy{Limit: c.Limit, Shortage: *short}
-		_, by.resets = c.Limit.Period(now, c.Zone)
+		by := d.x.refusedBy(b.claims, short)
 		if rest := without(targets, b.of[short.Claim]); b.of[short.Claim] != nil && len(rest) > 0 {
 			for _, t := range b.of[short.Claim] {
 				d.x.leaveOut(t, by.title()+" has no room")
@@ -228,6 +241,24 @@ const (
 	everyMost   = 4096
 )
 
+// countInput counts all of a long request, whose beginning was counted, where there
+// is not much more left than it may have. A token has a byte at least.
+func (x *Exchange) countInput(ctx context.Context, r *llm.Request) (*refusedBy, error) {
+	b := x.booked
+	if size := int64(len(r.Body.Raw)); !b.metered || size <= exactCount || size <= b.roomFor()/10 || r.Op != llm.OpChat && r.Op != llm.OpEmbeddings {
+		return nil, nil
+	}
+	more := x.input(r) - b.input
+	if more <= 0 {
+		return nil, nil
+	}
+	short, err := b.more(ctx, x.gw.now(), use{input: more, free: b.free})
+	if err != nil || short == nil {
+		return nil, err
+	}
+	return x.refusedBy(b.claims, short), nil
+}
+
 // boundOutput does what the response needs so that it stays within the limits: all
 // that it can have is reserved where that is little of what is left. Otherwise a
 // stream is looked at, and a unary response, which nobody can stop, gets no more
@@ -283,14 +314,20 @@ func (b *booking) roomFor() int64 {
 
 // extend reserves more tokens of output.
 func (b *booking) extend(ctx context.Context, now time.Time, tokens int64) (*Shortage, error) {
-	more := use{output: tokens, free: b.free}.amount(b.targets)
+	short, err := b.more(ctx, now, use{output: tokens, free: b.free})
+	if err == nil && short == nil {
+		b.output += tokens
+	}
+	return short, err
+}
+
+// more reserves more.
+func (b *booking) more(ctx context.Context, now time.Time, u use) (*Shortage, error) {
+	more := u.amount(b.targets)
 	more.Requests, more.Concurrent = 0, 0
 	short, err := b.Extend(ctx, now, more)
 	if err != nil {
 		return nil, fmt.Errorf("gateway: limits: %w", err)
-	}
-	if short == nil {
-		b.output += tokens
 	}
 	return short, nil
 }

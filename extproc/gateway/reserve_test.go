@@ -312,6 +312,32 @@ func TestOutputIsBounded(t *testing.T) {
 	}
 }
 
+// Of a long request the beginning is counted, and all of it where that matters.
+func TestLongInput(t *testing.T) {
+	dense := strings.Repeat(" international", 1200) + strings.Repeat(" a", 30<<10) // the rest has more tokens than the beginning
+	body := strings.Replace(chat("a/m", `,"max_tokens":10`), "my card is 4111", dense, 1)
+	exact := int64(0)
+	for _, tt := range []struct{ left, want int64 }{{10e6, 0}, {500_000, 1}, {20_000, 429}} {
+		h, till := bounded(t, nil, tokensPer("key", tt.left))
+		x, answer, _ := decide(t, h, chatPath, body)
+		got := till.held("key k").Tokens - 10
+		switch {
+		case answer != nil && int64(answer.Status) != tt.want, answer == nil && tt.want == 429:
+			t.Errorf("%d left: %+v", tt.left, answer)
+		case tt.want == 1:
+			if exact = x.req.InputEstimate; got != exact {
+				t.Errorf("%d left: %d tokens are reserved, the input has %d", tt.left, got, exact)
+			}
+		case tt.want == 0 && x.req.InputEstimate != 0:
+			t.Errorf("%d left: all %d tokens were counted", tt.left, x.req.InputEstimate)
+		}
+		x.Close(false)
+		if till.open != 0 {
+			t.Errorf("%d left: %d claims are open", tt.left, till.open)
+		}
+	}
+}
+
 // No request gets less output than it has for thinking.
 func TestThinkingFits(t *testing.T) {
 	body := `{"model":"a/m","max_tokens":8000,"thinking":{"type":"enabled","budget_tokens":4000},"messages":[{"role":"user","content":"hi"}]}`

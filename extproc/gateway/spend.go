@@ -67,7 +67,7 @@ func (x *Exchange) extend() {
 			room = affordable(b.targets[0], short.Left)
 		}
 		if room <= 0 || room >= tokens {
-			b.dry = &refusedBy{Limit: b.claims[short.Claim].Limit, Shortage: *short}
+			b.dry = x.refusedBy(b.claims, short)
 			return
 		}
 		tokens = room
