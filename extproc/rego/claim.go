@@ -10,8 +10,8 @@ import (
 )
 
 // A claim is what rules say about something of which there can be one only, such
-// as the chain. The rule of the highest priority speaks; two of the same priority
-// that differ contradict each other.
+// as the chain. The rule of the highest priority speaks, a team's after all others;
+// two of the same priority that differ contradict each other.
 type claim[T any] struct {
 	value    T
 	made     bool

@@ -22,7 +22,7 @@ const effectsName = "effects"
 type rule struct {
 	id       string // custom.id of its METADATA, else its place
 	place    string // file:line
-	priority int64  // custom.priority of its METADATA
+	priority int64  // custom.priority of its METADATA, ranked
 	verb     *verb
 	head     effect      // nil: not known before evaluation
 	constant ast.Value   // the head as it was written, if it is known
@@ -241,6 +241,7 @@ func (d *desugarer) effect(r *ast.Rule, v *verb, h home) *ast.Rule {
 	if made.priority, err = priority(r); err != nil {
 		d.problems.at(r.Location, "%w", err)
 	}
+	made.priority = made.ranked(made.priority)
 	d.misspelt(r)
 	made.cost, made.indexed = costOf(r)
 	made.always = constant && trivial(r.Body)
@@ -262,6 +263,15 @@ func ruleID(r *ast.Rule) string {
 		}
 	}
 	return place(r.Location)
+}
+
+// ranked is a priority among those of all rules: what a team says goes behind
+// whatever the gateway's own rules say.
+func (r *rule) ranked(priority int64) int64 {
+	if r.team != "" {
+		priority -= 4 * maxInteger
+	}
+	return priority
 }
 
 // misspelt warns of what in a rule's METADATA looks like its priority and is not.

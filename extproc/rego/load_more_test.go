@@ -411,6 +411,55 @@ func TestMisspeltPriority(t *testing.T) {
 	}
 }
 
+// TestTeamsGoBehind: no priority of a team's rule puts it before the gateway's own.
+func TestTeamsGoBehind(t *testing.T) {
+	const high = "# METADATA\n# custom: {priority: 1000}\n"
+	own := `deny contains {"code": "own", "status": 403} if input.request.stream
+
+label contains {"kind": "own"}
+
+header contains {"name": "x-tier", "value": "own"}
+
+modify contains {"path": "/max_tokens", "max": 100}
+
+modify contains {"path": "/seed", "op": "remove"}
+`
+	team := high + `deny contains {"code": "team", "status": 400} if input.request.stream
+
+` + high + `deny contains {"code": "head", "status": 400, "priority": 2000} if input.request.stream
+
+` + high + `label contains {"kind": "team", "more": "team"}
+
+` + high + `header contains {"name": "x-tier", "op": "remove"}
+
+` + high + `modify contains {"path": "/max_tokens", "op": "remove"}
+
+` + high + `modify contains {"path": "/seed", "value": 1}
+`
+	dir := fstest.MapFS{
+		"a.rego":              {Data: []byte("package attache.request\n\nimport rego.v2\n\n" + own)},
+		"teams/search/a.rego": {Data: []byte("package attache.team.search.request\n\nimport rego.v2\n\n" + team)},
+	}
+	p, err := Load(t.Context(), Options{FS: dir, Default: Allow, Deadline: time.Minute, Off: defaults, Teams: map[string][]string{"search": {"deny", "label", "header", "modify"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := p.Decide(t.Context(), facts())
+	if err != nil {
+		t.Fatal(err)
+	}
+	got.Rules = nil
+	want := gateway.Decision{
+		Deny:    &gateway.Denial{Code: "own", Status: 403, Rule: "a.rego:5"},
+		Labels:  map[string]string{"kind": "own", "more": "team"},
+		Headers: []gateway.HeaderChange{{Name: "x-tier", Value: "own"}},
+		Modify:  []gateway.Modification{{Path: "max_tokens", Max: ptr[int64](100)}, {Path: "seed", Remove: true}},
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("have %s\nwant %s", show(got), show(want))
+	}
+}
+
 func TestEdits(t *testing.T) {
 	for _, c := range []struct {
 		a, b string

@@ -25,7 +25,7 @@ func (permission) add(f *fold, _ *rule) {
 type denial struct {
 	gateway.Denial
 	priority int64
-	ranked   bool // its head has the priority; else that is of the METADATA
+	stated   bool // its head has the priority; else that is of the METADATA
 }
 
 var codePattern = regexp.MustCompile(`^[a-z0-9_]{1,64}$`)
@@ -43,14 +43,14 @@ func readDeny(h *head) effect {
 	}
 	d.Message, _ = h.text("message")
 	d.RetryAfterS, _ = h.integer("retry_after_s", 1, maxInteger)
-	d.priority, d.ranked = h.integer("priority", -maxInteger, maxInteger)
+	d.priority, d.stated = h.integer("priority", -maxInteger, maxInteger)
 	return d
 }
 
 func (d *denial) add(f *fold, r *rule) {
 	mine := *d // the head of a constant rule is shared by all requests
 	mine.Rule = r.id
-	if !mine.ranked {
+	if mine.priority = r.ranked(mine.priority); !mine.stated {
 		mine.priority = r.priority
 	}
 	if f.denial == nil || mine.compare(f.denial) < 0 {
