@@ -87,7 +87,7 @@ func keepAll(frames []dialect.Frame) []llm.Event {
 func answers(t *testing.T, yield func(name string, d dialect.Dialect, media string, body []byte)) {
 	all := map[string]dialect.Dialect{llm.OpenAI: openai.New(), llm.Responses: responses.New(), llm.Anthropic: anthropic.New(), llm.Gemini: gemini.New(), llm.Bedrock: bedrock.New()}
 	yield("a completion", all[llm.OpenAI], jsonMedia, []byte(completion))
-	yield("a stream", all[llm.OpenAI], sseMedia, []byte(openaiStream))
+	yield("a stream", all[llm.Anthropic], sseMedia, []byte(anthropicStream))
 	for name, media := range map[string]string{"answer.json": jsonMedia, "answer.sse": sseMedia, "answer.events": amazons} {
 		files, err := filepath.Glob("../dialect/testdata/*/" + name)
 		if err != nil {
