@@ -34,34 +34,45 @@ func (q *query) compile(set string) (err error) {
 	return err
 }
 
+// An evaluation is what one run of a query needs besides the query.
+type evaluation struct {
+	in      ast.Term
+	limit   patience
+	answers answers
+	effects ast.Set
+}
+
 // run evaluates the query, until the limit at most.
-func (q *query) run(ctx context.Context, in ast.Value, limit time.Duration, how ...option) (effects ast.Set, err error) {
+func (q *query) run(ctx context.Context, in ast.Value, limit time.Duration, how ...option) (ast.Set, error) {
 	now := time.Now()
+	e := &evaluation{in: ast.Term{Value: in}, limit: patience{ctx: ctx, until: now.Add(limit)}}
 	t := topdown.NewQuery(q.body).
 		WithQueryCompiler(q.from).
 		WithCompiler(q.rules).
 		WithStore(q.store).
 		WithTransaction(q.txn).
-		WithInput(ast.NewTerm(in)).
+		WithInput(&e.in).
 		WithTime(now).
-		WithCancel(&patience{ctx: ctx, until: now.Add(limit)}).
+		WithCancel(&e.limit).
 		WithStrictBuiltinErrors(true).
 		WithMetrics(metrics.NoOp()).
 		WithInterQueryBuiltinValueCache(q.patterns).
-		WithVirtualCache(&answers{})
+		WithVirtualCache(&e.answers)
 	for _, o := range how {
 		o(t)
 	}
-	err = t.Iter(ctx, func(r topdown.QueryResult) error {
-		if t := r[result]; t != nil {
-			effects, _ = t.Value.(ast.Set)
-		}
-		return nil
-	})
-	if err == nil && effects == nil {
+	err := t.Iter(ctx, e.take)
+	if err == nil && e.effects == nil {
 		err = errors.New("evaluation gave no set of effects")
 	}
-	return effects, err
+	return e.effects, err
+}
+
+func (e *evaluation) take(r topdown.QueryResult) error {
+	if t := r[result]; t != nil {
+		e.effects, _ = t.Value.(ast.Set)
+	}
+	return nil
 }
 
 // An option changes how a query is evaluated.
