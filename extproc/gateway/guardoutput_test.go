@@ -267,6 +267,27 @@ func TestOutputBlocked(t *testing.T) {
 	}
 }
 
+// TestOutputCut: a stream that breaks off, anywhere, shows nothing that guards have
+// not seen, and ends with an error that clients can read.
+func TestOutputCut(t *testing.T) {
+	for format := range formats {
+		body := written(t, format, true, "First words. "+secrets, secrets)
+		h := guardedBy(t, nil, OutputGuard{Guard: secret})
+		for at := 1; at < len(body); at += 1 + at%9 {
+			_, _, out, r := responded(t, h, format, format, true, body[:at], 0)
+			if strings.Contains(out, "12345678") || strings.Contains(out, "1111 1111 1111 1111") {
+				t.Fatalf("%s cut at %d: it is out: %s", format, at, out)
+			}
+			if r.Truncated && format != llm.Bedrock {
+				events := readBack(t, format, true, out)
+				if last := events[len(events)-1]; last.Kind != llm.EventError || last.Err.Code != llm.CodeUpstreamError && format == llm.OpenAI {
+					t.Fatalf("%s cut at %d: ends with %+v\n%s", format, at, last, out)
+				}
+			}
+		}
+	}
+}
+
 // TestOutputGuardsAsked: a guard that is there to be asked leaves responses alone
 // until a rule asks for it; to be asked about the input is something else.
 func TestOutputGuardsAsked(t *testing.T) {

@@ -194,6 +194,9 @@ func (x *Exchange) Chunk(p []byte, eos bool) Output {
 	}
 	frames, err := r.dec.Decode(p, eos)
 	r.out = r.out[:0]
+	if eos && r.guards != nil {
+		frames = understood(frames)
+	}
 	for _, f := range frames { // those before an error are good
 		r.meter.take(x, f.Events)
 		x.collect(f.Events)
@@ -316,10 +319,9 @@ func (x *Exchange) stop(e *llm.Error) Output {
 	r.ended = true
 	enc := r.enc
 	if enc == nil {
-		enc = r.twin
-	}
-	if enc == nil {
-		enc = x.wire.NewEncoder(r.req)
+		if enc = r.twin; enc == nil {
+			enc = x.wire.NewEncoder(r.req)
+		}
 		if strings.HasPrefix(enc.MediaType(), serverSent) { // the provider's bytes may have ended inside an event
 			r.out = append(r.out, "\n\n"...)
 		}
