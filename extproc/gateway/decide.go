@@ -44,7 +44,7 @@ func (x *Exchange) Decide(ctx context.Context, body []byte) (*llm.Answer, *Forwa
 	}
 	targets, settings, refusal := x.candidates(ctx, r)
 	if x.why != nil && x.why.only && x.why.asked {
-		return x.explained(r, targets, settings), nil
+		return x.explained(ctx, r, targets, settings), nil
 	}
 	if refusal != nil {
 		return refusal, nil

@@ -157,7 +157,10 @@ func (x *Exchange) explanation() Explanation {
 
 // explained is the explanation as the whole answer, with the targets that would
 // be tried.
-func (x *Exchange) explained(r *llm.Request, targets []*target, s Settings) *llm.Answer {
+func (x *Exchange) explained(ctx context.Context, r *llm.Request, targets []*target, s Settings) *llm.Answer {
+	if targets != nil {
+		targets, _ = x.reserve(ctx, r, targets) // a refusal is in the record
+	}
 	if targets != nil {
 		x.steps(r, targets, s) // leaves out those that cannot be
 	}
@@ -166,7 +169,7 @@ func (x *Exchange) explained(r *llm.Request, targets []*target, s Settings) *llm
 		return x.fail(llm.CodeInternal, fmt.Errorf("gateway: explain: %w", err))
 	}
 	x.why = nil // it is said once
-	x.record.Status, x.record.Code = 200, ""
+	x.record.Status, x.record.Code, x.record.Limit = 200, "", ""
 	return &llm.Answer{Status: 200, Type: "application/json", Header: x.ownHeaders(), Body: body}
 }
 

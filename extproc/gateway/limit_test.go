@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -225,5 +226,21 @@ func TestAccountOfRecord(t *testing.T) {
 	}
 	if got := (&Record{Caller: r.Caller}).Account("user"); got != "owner" {
 		t.Errorf("without an end user: %q", got)
+	}
+}
+
+// An explanation says what limits make of the request, and holds nothing.
+func TestLimitsAreExplained(t *testing.T) {
+	h, till := bounded(t, func(o *Options) { o.Explaining.All = true }, limit(func(l *Limit) { l.Per, l.Requests, l.Concurrent = "model", 1, 1 }))
+	till.used["model a/m"] = Amount{Requests: 1}
+	for _, c := range []struct{ model, want string }{
+		{"a/m,c/m", `"left_out":[{"target":"a/m","why":"the limit l has no room"}]`},
+		{"a/m", `"code":"rate_limited"`},
+	} {
+		x, answer, _ := decide(t, h, chatPath, chat(c.model, ""), ExplainHeader, ExplainOnly)
+		x.Close(false)
+		if answer == nil || answer.Status != 200 || !strings.Contains(string(answer.Body), c.want) || till.open != 0 || x.record.Limit != "" {
+			t.Errorf("%s: %d claims are open, %s", c.model, till.open, answer.Body)
+		}
 	}
 }

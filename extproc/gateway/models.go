@@ -31,7 +31,7 @@ func (x *Exchange) listModels(ctx context.Context) *llm.Answer {
 	}
 	f, refusal := x.consult(ctx, r, targets)
 	if x.why != nil && x.why.only {
-		return x.explained(r, nil, x.gw.defaults)
+		return x.explained(ctx, r, nil, x.gw.defaults)
 	} else if refusal != nil {
 		return refusal
 	}
