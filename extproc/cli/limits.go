@@ -87,10 +87,12 @@ func (n *counting) seed(ctx context.Context, c *config.Config, rules *ruleSet, n
 		if l.Window == "" || n.seeded[k] {
 			continue
 		}
+		begun := time.Now()
 		used, err := ledger.Used(ctx, c.Ledger.SQLite, l.Per, since, maxSeeded)
 		if err != nil {
 			return err
 		}
+		n.log.Info("the ledger says what was used before", "per", l.Per, "window", l.Window, "accounts", len(used), "took", time.Since(begun).Round(time.Millisecond))
 		for _, u := range used {
 			claim := gateway.Claim{Limit: &l, Account: gateway.AccountName(u.Account), Zone: c.Zone, Amount: gateway.Amount{Requests: u.Requests, Tokens: u.Tokens, CostNano: u.CostNano}}
 			if err := n.store.Seed(now, claim); err != nil {
