@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/attache-gateway/attache/extproc/gateway"
+	"github.com/attache-gateway/attache/extproc/llm"
 	"github.com/attache-gateway/attache/extproc/rego"
 )
 
@@ -127,4 +128,43 @@ func TestCookbookTogether(t *testing.T) {
 		}
 	}
 	load(t, together, 0, rego.Allow)
+}
+
+// moment are the facts of a request, at a time of much traffic: what moves all the
+// time is a little more at each tick, and far from any bound.
+func moment(tick int64) *gateway.Facts {
+	left := gateway.Left{Max: budgets[0].Max(), Left: gateway.Amount{CostNano: 150e9 - tick}, Used: gateway.Amount{CostNano: 50e9 + tick}}
+	now := time.UnixMilli(1_796_000_000_000 + 50*tick).UTC()
+	left.Resets = now.Add(20*24*time.Hour - time.Duration(tick)*time.Second)
+	f := &gateway.Facts{
+		Now: now, Op: llm.OpChat, Dialect: llm.OpenAI, Method: "POST", Path: "/v1/chat/completions", Model: "smart", Stream: true,
+		Messages: 2, InputTokens: 50 + tick, Bytes: 300 + tick, Temperature: -1, TopP: -1,
+		Guards: map[string]gateway.Verdict{"pii": {Action: gateway.ActionAllow}}, Budgets: map[string]gateway.Left{"team": left},
+	}
+	for _, provider := range []string{"openai", "frankfurt"} {
+		f.Candidates = append(f.Candidates, gateway.Candidate{
+			Provider: provider, Model: "gpt-4o", InputPrice: 2.5e9, OutputPrice: 10e9, State: "closed",
+			ErrorsPermille: tick, LatencyMS: 800 + tick, FirstTokenMS: 300 + tick, InFlight: 3 + tick, LeftPermille: 800 - tick,
+		})
+	}
+	return f
+}
+
+// TestCookbookKept: the rules cannot tell a request from the same one a moment
+// later, so that the decision about it is kept.
+func TestCookbookKept(t *testing.T) {
+	for name, files := range cookbook(t) {
+		if closed[name] || !strings.Contains(string(files[name+".rego"].Data), "\npackage attache.request\n") {
+			continue
+		}
+		p := load(t, files, 0, rego.Allow)
+		for tick := range int64(3) {
+			if _, err := p.Decide(t.Context(), moment(tick)); err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+		}
+		if c := p.Cache(); c.Hits != 2 {
+			t.Errorf("%s: of three equal decisions %d were made anew", name, c.Misses)
+		}
+	}
 }

@@ -159,6 +159,7 @@ func (w *walker) existence(path []string) {
 	case candidate && len(rest) == 1:
 	case numericAt(f.form, rest):
 		w.bound(path, 0)
+	case ofCandidates(f.form, rest) != "": // each has it
 	default:
 		w.exact(path)
 	}
@@ -227,10 +228,18 @@ func (w *walker) compare(e *ast.Expr) {
 	if !slices.Contains(comparisons, operator) || len(e.Operands()) != 2 {
 		return
 	}
-	a, isA := w.numberAt(e.Operand(0))
-	b, isB := w.numberAt(e.Operand(1))
+	if w.noneThere(e.Operand(0), e.Operand(1)) || w.noneThere(e.Operand(1), e.Operand(0)) {
+		w.done[e] = true
+		return
+	}
 	m, mIs := integer(e.Operand(0))
 	n, nIs := integer(e.Operand(1))
+	if nIs && w.boundEach(e.Operand(0), n) || mIs && w.boundEach(e.Operand(1), m) {
+		w.done[e] = true
+		return
+	}
+	a, isA := w.numberAt(e.Operand(0))
+	b, isB := w.numberAt(e.Operand(1))
 	switch {
 	case isA && nIs:
 		w.bound(a, n)
@@ -253,6 +262,41 @@ func (w *walker) numberAt(t *ast.Term) ([]string, bool) {
 	}
 	f, rest, ok := factAt(path)
 	return path, ok && numericAt(f.form, rest)
+}
+
+// noneThere notes that the number of candidates is read, if one term is these and
+// the other is [].
+func (w *walker) noneThere(candidates, empty *ast.Term) bool {
+	if a, ok := empty.Value.(*ast.Array); !ok || a.Len() > 0 {
+		return false
+	}
+	path, ok := w.pathOf(candidates)
+	if !ok {
+		return false
+	}
+	f, rest, ok := factAt(path)
+	if !ok || len(rest) > 0 {
+		return false
+	}
+	if _, ok = f.form.(candidatesOf); ok {
+		w.members(append(slices.Clone(path), anyMember))
+	}
+	return ok
+}
+
+// boundEach notes that a number of each candidate is compared, if a term is one.
+func (w *walker) boundEach(t *ast.Term, n int64) bool {
+	path, ok := w.pathOf(t)
+	if !ok {
+		return false
+	}
+	f, rest, ok := factAt(path)
+	if !ok || ofCandidates(f.form, rest) == "" {
+		return false
+	}
+	w.bound(path, n)
+	w.indexes(t)
+	return true
 }
 
 func integer(t *ast.Term) (int64, bool) {

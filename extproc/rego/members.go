@@ -90,32 +90,51 @@ func keyCandidate(b []byte, c *gateway.Candidate, field string) []byte {
 		return keyTexts(b, c.Tags)
 	case "state":
 		return keyText(b, c.State)
-	case "input_price":
-		return binary.AppendVarint(b, c.InputPrice)
-	case "output_price":
-		return binary.AppendVarint(b, c.OutputPrice)
-	case "context":
-		return binary.AppendVarint(b, c.Context)
-	case "max_output":
-		return binary.AppendVarint(b, c.MaxOutput)
-	case "errors_permille":
-		return binary.AppendVarint(b, c.ErrorsPermille)
-	case "latency_ms":
-		return binary.AppendVarint(b, c.LatencyMS)
-	case "first_token_ms":
-		return binary.AppendVarint(b, c.FirstTokenMS)
-	case "in_flight":
-		return binary.AppendVarint(b, c.InFlight)
-	case "weight":
-		return binary.AppendVarint(b, c.Weight)
-	case "left_permille":
-		return binary.AppendVarint(b, c.LeftPermille)
+	}
+	if n := candidateNumber(c, field); n != nil {
+		return binary.AppendVarint(b, *n)
 	}
 	b = keyTexts(keyText(keyText(keyText(keyText(b, c.Provider), c.Model), c.Region), c.State), c.Tags)
 	for _, n := range [...]int64{c.InputPrice, c.OutputPrice, c.Context, c.MaxOutput, c.ErrorsPermille, c.LatencyMS, c.FirstTokenMS, c.InFlight, c.Weight, c.LeftPermille} {
 		b = binary.AppendVarint(b, n)
 	}
 	return b
+}
+
+// candidateNumber is the number of a candidate that has a name, nil if none has.
+func candidateNumber(c *gateway.Candidate, field string) *int64 {
+	switch field {
+	case "input_price":
+		return &c.InputPrice
+	case "output_price":
+		return &c.OutputPrice
+	case "context":
+		return &c.Context
+	case "max_output":
+		return &c.MaxOutput
+	case "errors_permille":
+		return &c.ErrorsPermille
+	case "latency_ms":
+		return &c.LatencyMS
+	case "first_token_ms":
+		return &c.FirstTokenMS
+	case "in_flight":
+		return &c.InFlight
+	case "weight":
+		return &c.Weight
+	case "left_permille":
+		return &c.LeftPermille
+	}
+	return nil
+}
+
+// ofCandidates returns the name of the number that each candidate has at a path as
+// *.latency_ms; empty: there is none.
+func ofCandidates(v form, path []string) string {
+	if _, ok := v.(candidatesOf); !ok || len(path) != 2 || candidateNumber(new(gateway.Candidate), path[1]) == nil {
+		return ""
+	}
+	return path[1]
 }
 
 // guardsOf is an object of what guards found, by their names.

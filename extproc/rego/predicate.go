@@ -29,6 +29,7 @@ type keyValue struct {
 type keyBound struct {
 	numeric
 	path   []string
+	each   string  // the number of each candidate; empty: that at the path
 	bounds []int64 // sorted
 }
 
@@ -89,7 +90,11 @@ func (k *keyer) exact(path []string, on int) {
 
 func boundAt(path []string, bounds []int64) keyBound {
 	f, rest, _ := factAt(path)
-	return keyBound{f.form.(numeric), rest, bounds}
+	k := keyBound{path: rest, each: ofCandidates(f.form, rest), bounds: bounds}
+	if k.each == "" {
+		k.numeric = f.form.(numeric)
+	}
+	return k
 }
 
 func (k *keyer) key(b []byte, f *gateway.Facts) []byte {
@@ -97,7 +102,7 @@ func (k *keyer) key(b []byte, f *gateway.Facts) []byte {
 		b = k.values[i].form.key(b, f, k.values[i].path)
 	}
 	for i := range k.bounds {
-		b = binary.AppendUvarint(b, k.bounds[i].place(f))
+		b = k.bounds[i].key(b, f)
 	}
 	for i := range k.pairs {
 		b = append(b, k.pairs[i].order(f))
@@ -105,13 +110,26 @@ func (k *keyer) key(b []byte, f *gateway.Facts) []byte {
 	return b
 }
 
-// place is where the number lies among the bounds: even between two of them,
-// odd on one. A number that is not there has a place of its own.
-func (k *keyBound) place(f *gateway.Facts) uint64 {
-	n, ok := k.number(f, k.path)
-	if !ok {
-		return 0
+// key appends the place of the number, or how many candidates there are and the
+// place of each one's. A number that is not there has a place of its own.
+func (k *keyBound) key(b []byte, f *gateway.Facts) []byte {
+	if k.each == "" {
+		n, ok := k.number(f, k.path)
+		if !ok {
+			return binary.AppendUvarint(b, 0)
+		}
+		return binary.AppendUvarint(b, k.place(n))
 	}
+	b = binary.AppendUvarint(b, uint64(len(f.Candidates)))
+	for i := range f.Candidates {
+		b = binary.AppendUvarint(b, k.place(*candidateNumber(&f.Candidates[i], k.each)))
+	}
+	return b
+}
+
+// place is where a number lies among the bounds: odd between two of them, even on
+// one.
+func (k *keyBound) place(n int64) uint64 {
 	i, on := slices.BinarySearch(k.bounds, n)
 	if on {
 		return uint64(2*i + 2)
