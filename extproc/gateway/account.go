@@ -28,7 +28,7 @@ func (x *Exchange) limits() []*Limit {
 	if len(x.decision.Limits) == 0 {
 		return x.gw.bounds
 	}
-	all := slices.Clone(x.gw.bounds)
+	all := append(make([]*Limit, 0, len(x.gw.bounds)+len(x.decision.Limits)), x.gw.bounds...)
 	for i := range x.decision.Limits {
 		all = append(all, &x.decision.Limits[i])
 	}
@@ -118,13 +118,12 @@ type booking struct {
 	metered bool       // tokens or money are limited
 	whole   bool       // all that the response can have is reserved
 	dry     *refusedBy // of an extension; nil: there was room
-	counted bool       // the use was learnt from
 }
 
 // newBooking lists the claims of a request: each limit's on the account of who
 // asks, or on those of the targets.
 func (x *Exchange) newBooking(limits []*Limit, targets []*target, u use) *booking {
-	b := &booking{targets: targets, use: u, claims: make([]Claim, 0, len(limits))}
+	b := &booking{targets: targets, use: u, claims: make([]Claim, 0, len(limits)), of: make([][]*target, 0, len(limits))}
 	everywhere := u.amount(targets)
 	for _, l := range limits {
 		b.metered = b.metered || l.metered()
@@ -137,7 +136,10 @@ func (x *Exchange) newBooking(limits []*Limit, targets []*target, u use) *bookin
 			if slices.ContainsFunc(targets[:i], func(o *target) bool { return x.account(l, o) == account }) {
 				continue
 			}
-			theirs := slices.DeleteFunc(slices.Clone(targets[i:]), func(o *target) bool { return x.account(l, o) != account })
+			theirs := targets
+			if len(targets) > 1 {
+				theirs = slices.DeleteFunc(slices.Clone(targets[i:]), func(o *target) bool { return x.account(l, o) != account })
+			}
 			b.add(Claim{Limit: l, Account: account, Zone: x.gw.zone, Amount: u.amount(theirs)}, theirs)
 		}
 	}

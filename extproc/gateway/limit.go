@@ -6,7 +6,7 @@ import (
 )
 
 // Limits counts what accounts use and says when there is no more. It outlives the
-// snapshots, and many goroutines use it at once.
+// snapshots, many goroutines use it at once, and it bounds its own time.
 //
 // What is counted belongs to a Limit's kind, which is Per, Window and WindowS, and
 // to an account. The numbers of a Limit are only what the count is compared with,

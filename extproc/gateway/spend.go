@@ -19,8 +19,8 @@ func (x *Exchange) bounded() bool {
 	return b != nil && b.metered && !b.whole && x.record.Op == llm.OpChat && x.record.Stream
 }
 
-// keepTarget gives back what was reserved for other targets than that of attempt n, which
-// answers. The caller holds the mutex.
+// keepTarget gives back what was reserved for other targets than that of attempt n,
+// which answers. The caller holds the mutex.
 func (x *Exchange) keepTarget(n int) {
 	if b := x.booked; b != nil {
 		t := x.plan.steps[n-1].target
@@ -140,10 +140,12 @@ func (x *Exchange) triedSteps() []step {
 	return x.plan.steps[:min(x.try.n, len(x.plan.steps))]
 }
 
-// unreported reports whether a provider did something and did not say what: then
-// it counts as what was expected.
+// unreported reports whether a provider did something that nobody has seen, and did
+// not say how much, as where a client hangs up on a stream that stays in Envoy: then
+// it counts as what is reserved.
 func (x *Exchange) unreported() bool {
-	return x.record.Op == llm.OpForward && x.resp != nil && x.resp.status == 0 && !x.resp.reported
+	r := x.resp
+	return r != nil && r.status == 0 && !r.reported && (r.mode == ModePass || x.record.Op == llm.OpForward)
 }
 
 func clamp(n int64) int64 { return min(max(n, 0), maxAmount) }

@@ -249,6 +249,28 @@ func TestNothingStaysReserved(t *testing.T) {
 	}
 }
 
+// Of a stream that stays in Envoy nobody knows how much there was when the client
+// hangs up: all that is reserved counts.
+func TestHangUpOnPassingStream(t *testing.T) {
+	h, till := bounded(t, func(o *Options) { o.Providers[0].NativeUsage = true }, tokensPer("key", 1e6))
+	for _, reported := range []bool{false, true} {
+		delete(till.used, "key k")
+		x, _, _ := decide(t, h, chatPath, chat("a/m", `,"stream":true,"stream_options":{"include_usage":true},"max_tokens":500`))
+		if resp, err := x.Respond(1, 200, []llm.Header{{Name: "content-type", Value: "text/event-stream"}}, false); err != nil || resp.Mode != ModePass {
+			t.Fatalf("mode %d, %v", resp.Mode, err)
+		}
+		want := int64(inputOfChat + 500)
+		if reported {
+			x.Usage(llm.Usage{Input: 9, Output: 3})
+			want = 12
+		}
+		x.Close(!reported)
+		if got := till.held("key k").Tokens; got != want {
+			t.Errorf("reported %v: %d tokens are booked, want %d", reported, got, want)
+		}
+	}
+}
+
 // A question about tokens is a request that uses none.
 func TestCountsUseNoTokens(t *testing.T) {
 	h, till := bounded(t, nil, limit(func(l *Limit) { l.Requests, l.Tokens, l.CostNano = 1, 1, 1 }))
