@@ -91,15 +91,23 @@ func (v leftOf) term(f *gateway.Facts) *ast.Term {
 		return emptyObject
 	}
 	o := ast.NewObjectWithCapacity(len(all))
-	for name, l := range all {
-		one := ast.NewObjectWithCapacity(len(v.fields) + 1)
-		for i := range v.fields {
-			one.Insert(v.fields[i].key, ast.InternedTerm(v.fields[i].of(&l, f.Now)))
-		}
-		if v.state {
-			one.Insert(keyBudgetState, budgetState(&l))
-		}
-		o.Insert(text(name), ast.NewTerm(one))
+	for name := range all {
+		o.Insert(text(name), v.member(f, name))
+	}
+	return ast.NewTerm(o)
+}
+
+func (v leftOf) member(f *gateway.Facts, name string) *ast.Term {
+	l, ok := v.of(f)[name]
+	if !ok {
+		return nil
+	}
+	o := ast.NewObjectWithCapacity(len(v.fields) + 1)
+	for i := range v.fields {
+		o.Insert(v.fields[i].key, ast.InternedTerm(v.fields[i].of(&l, f.Now)))
+	}
+	if v.state {
+		o.Insert(keyBudgetState, budgetState(&l))
 	}
 	return ast.NewTerm(o)
 }

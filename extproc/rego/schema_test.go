@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/santhosh-tekuri/jsonschema/v6"
@@ -73,6 +74,17 @@ func TestInput(t *testing.T) {
 	}`).Value
 	if got := whole(onRequest, facts()); got.Compare(want) != 0 {
 		t.Errorf("have %v\nwant %v", got, want)
+	}
+}
+
+// TestLocalTime: rules see the time in the zone that it comes in.
+func TestLocalTime(t *testing.T) {
+	f := facts()
+	f.Now = f.Now.In(time.FixedZone("there", 11*3600+30*60))
+	got := whole(onRequest, f).(ast.Object).Get(ast.StringTerm("time"))
+	want := ast.MustParseTerm(`{"unix_ms": 1795267800000, "minute": 0, "hour": 1, "minute_of_day": 60, "weekday": "sunday"}`)
+	if !got.Equal(want) {
+		t.Errorf("have %v, want %v", got, want)
 	}
 }
 

@@ -79,8 +79,7 @@ func (p *Policy) Lacks(s Sight, erased []string) string {
 
 // Complete adds to an input that somebody wrote what it does not say: the
 // fields as they are of a request that has nothing, and of limits of which nothing is
-// used. A field that rules about
-// requests do not have is an error.
+// used. A field that rules about requests do not have is an error.
 func (p *Policy) Complete(s Sight) (Sight, error) {
 	if path := stranger(s.object, ""); path != "" {
 		return Sight{}, fmt.Errorf("rego: input: there is no field %s", path)
