@@ -90,6 +90,7 @@ func AccountName(name string) string {
 type use struct {
 	input, output int64
 	free          bool // it costs nothing
+	exact         bool // the input is counted, as far as it can be
 }
 
 // maxAmount bounds a figure of one request, so that sums of them do not overflow.

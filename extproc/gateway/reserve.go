@@ -39,11 +39,6 @@ func (x *Exchange) reserve(ctx context.Context, r *llm.Request, targets []*targe
 	}
 	b.choices = choices(r)
 	x.booked = b
-	if short, err = x.countInput(ctx, r); err != nil {
-		return nil, x.fail(llm.CodeInternal, err)
-	} else if short != nil {
-		return nil, x.limited(short)
-	}
 	return b.targets, nil
 }
 
@@ -71,20 +66,21 @@ func (x *Exchange) priced(r *llm.Request, limits []*Limit, targets []*target) ([
 // expected is what the request is expected to use.
 func (x *Exchange) expected(r *llm.Request, limits []*Limit, targets []*target) use {
 	if r.Op == llm.OpCountTokens {
-		return use{free: true}
+		return use{free: true, exact: true}
 	}
 	if !slices.ContainsFunc(limits, (*Limit).metered) {
-		return use{}
+		return use{exact: true}
 	}
-	u := use{input: r.InputEstimate}
-	if u.input == 0 {
-		u.input = inputTokens(r, true)
+	u := use{input: int64(len(r.Body.Raw)) / bytesPerToken}
+	if r.Op == llm.OpForward { // there is nothing to count
+		u.exact = true
+	} else if len(r.Body.Raw) <= shortInput || r.InputEstimate > 0 {
+		u.input, u.exact = x.input(r), true
 	}
-	switch {
-	case r.Op == llm.OpForward:
-		u.input = int64(len(r.Body.Raw)) / bytesPerToken
+	switch r.Op {
+	case llm.OpForward:
 		u.output = r.MaxTokens
-	case r.Op == llm.OpChat:
+	case llm.OpChat:
 		u.output = min(max(x.gw.health.expect(targets), thinking(r)), maxAmount/choices(r)) * choices(r)
 		if most := longest(r, targets); most >= 0 {
 			u.output = min(u.output, most)
@@ -93,6 +89,9 @@ func (x *Exchange) expected(r *llm.Request, limits []*Limit, targets []*target) 
 	u.output = min(u.output, maxAmount)
 	return u
 }
+
+// shortInput is the size up to which the input is counted whatever is left, in bytes.
+const shortInput = 4 << 10
 
 func choices(r *llm.Request) int64 { return min(max(r.N, 1), 1<<20) }
 
@@ -163,8 +162,15 @@ func (d *demand) book(ctx context.Context, targets []*target) (*booking, *refuse
 		if err != nil {
 			return nil, nil, fmt.Errorf("gateway: limits: %w", err)
 		}
+		b.Reservation = res
+		if d.needsCount(b, short) {
+			if short == nil {
+				b.Settle(d.x.gw.now(), ^ClaimSet(0), Amount{})
+			}
+			d.input, d.exact = d.x.input(d.req), true
+			continue
+		}
 		if short == nil {
-			b.Reservation = res
 			return b, nil, nil
 		}
 		by := d.x.refusedBy(b.claims, short)
@@ -179,6 +185,18 @@ func (d *demand) book(ctx context.Context, targets []*target) (*booking, *refuse
 			return nil, by, nil
 		}
 	}
+}
+
+// needsCount reports whether the size of the input does not tell enough: there is
+// no room, or not much more than it may need. A token has a byte at least.
+func (d *demand) needsCount(b *booking, short *Shortage) bool {
+	switch {
+	case d.exact:
+		return false
+	case short != nil:
+		return short.Measure == MeasureTokens || short.Measure == MeasureCost
+	}
+	return int64(len(d.req.Body.Raw)) > b.roomFor()/10
 }
 
 func without(targets, some []*target) (rest []*target) {
@@ -241,24 +259,6 @@ const (
 	everyMost   = 4096
 )
 
-// countInput counts all of a long request, whose beginning was counted, where there
-// is not much more left than it may have. A token has a byte at least.
-func (x *Exchange) countInput(ctx context.Context, r *llm.Request) (*refusedBy, error) {
-	b := x.booked
-	if size := int64(len(r.Body.Raw)); !b.metered || size <= exactCount || size <= b.roomFor()/10 || r.Op != llm.OpChat && r.Op != llm.OpEmbeddings {
-		return nil, nil
-	}
-	more := x.input(r) - b.input
-	if more <= 0 {
-		return nil, nil
-	}
-	short, err := b.more(ctx, x.gw.now(), use{input: more, free: b.free})
-	if err != nil || short == nil {
-		return nil, err
-	}
-	return x.refusedBy(b.claims, short), nil
-}
-
 // boundOutput does what the response needs so that it stays within the limits: all
 // that it can have is reserved where that is little of what is left. Otherwise a
 // stream is looked at, and a unary response, which nobody can stop, gets no more
@@ -314,20 +314,14 @@ func (b *booking) roomFor() int64 {
 
 // extend reserves more tokens of output.
 func (b *booking) extend(ctx context.Context, now time.Time, tokens int64) (*Shortage, error) {
-	short, err := b.more(ctx, now, use{output: tokens, free: b.free})
-	if err == nil && short == nil {
-		b.output += tokens
-	}
-	return short, err
-}
-
-// more reserves more.
-func (b *booking) more(ctx context.Context, now time.Time, u use) (*Shortage, error) {
-	more := u.amount(b.targets)
+	more := use{output: tokens, free: b.free}.amount(b.targets)
 	more.Requests, more.Concurrent = 0, 0
 	short, err := b.Extend(ctx, now, more)
 	if err != nil {
 		return nil, fmt.Errorf("gateway: limits: %w", err)
+	}
+	if short == nil {
+		b.output += tokens
 	}
 	return short, nil
 }

@@ -312,9 +312,9 @@ func TestOutputIsBounded(t *testing.T) {
 	}
 }
 
-// Of a long request the beginning is counted, and all of it where that matters.
+// A long request is not counted, unless that matters.
 func TestLongInput(t *testing.T) {
-	dense := strings.Repeat(" international", 1200) + strings.Repeat(" a", 30<<10) // the rest has more tokens than the beginning
+	dense := strings.Repeat(" international", 1200) + strings.Repeat(" a", 30<<10) // more than a token for four bytes
 	body := strings.Replace(chat("a/m", `,"max_tokens":10`), "my card is 4111", dense, 1)
 	exact := int64(0)
 	for _, tt := range []struct{ left, want int64 }{{10e6, 0}, {500_000, 1}, {20_000, 429}} {
@@ -335,6 +335,16 @@ func TestLongInput(t *testing.T) {
 		if till.open != 0 {
 			t.Errorf("%d left: %d claims are open", tt.left, till.open)
 		}
+	}
+}
+
+// A picture has many bytes and few tokens.
+func TestPicturesFit(t *testing.T) {
+	body := `{"model":"a/m","max_tokens":10,"messages":[{"role":"user","content":[{"type":"text","text":"hi"},{"type":"image_url","image_url":{"url":"data:image/png;base64,` +
+		strings.Repeat("AAAA", 50<<10) + `"}}]}]}`
+	h, _ := bounded(t, nil, tokensPer("key", 1000))
+	if _, answer, _ := decide(t, h, chatPath, body); answer != nil {
+		t.Errorf("%s", answer.Body)
 	}
 }
 
