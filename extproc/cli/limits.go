@@ -119,17 +119,18 @@ func (n *counting) Record(r *gateway.Record) {
 	b := n.bounds.Load()
 	now := r.Start.Add(r.Duration)
 	for i := range b.budgets {
-		if len(b.alerts[i].Shares) == 0 {
+		l := &b.budgets[i]
+		if len(b.alerts[i].Shares) == 0 || r.Target == "" && (l.Per == "model" || l.Per == "provider") {
 			continue
 		}
 		var left [1]gateway.Left
-		claim := [1]gateway.Claim{{Limit: &b.budgets[i], Account: r.Account(b.budgets[i].Per), Zone: b.zone}}
+		claim := [1]gateway.Claim{{Limit: l, Account: r.Account(l.Per), Zone: b.zone}}
 		if err := n.store.Left(context.Background(), now, claim[:], left[:]); err != nil {
-			n.log.Error("a budget cannot be looked at", "budget", b.budgets[i].Name, "error", err)
+			n.log.Error("a budget cannot be looked at", "budget", l.Name, "error", err)
 			continue
 		}
 		state := stateOf(claim[0].Account, &left[0])
-		state.Refused = b.spent(r, b.budgets[i].Name)
+		state.Refused = b.spent(r, l.Name)
 		n.alerts.Saw(&b.alerts[i], state, now)
 	}
 }

@@ -110,7 +110,7 @@ func TestSeed(t *testing.T) {
 
 // TestAlertsOfRecords: whoever spends is told of, by what the store says.
 func TestAlertsOfRecords(t *testing.T) {
-	c := limitedConfig(t, `, {name: users, per: user, usd: 2/day, alert: [10%]}, {name: silent, per: key, usd: 1/day}`)
+	c := limitedConfig(t, `, {name: users, per: user, usd: 2/day, alert: [10%]}, {name: silent, per: key, usd: 1/day}, {per: model, usd: 1/day, alert: [100%]}`)
 	var alerts told
 	n := count(t, &alerts)
 	b := boundsOf(c)
@@ -129,7 +129,9 @@ func TestAlertsOfRecords(t *testing.T) {
 	refused := spend("2", inTokyo, "blue", 0)
 	refused.Limit, refused.Code = "team", llm.CodeQuota
 	n.Record(refused)
-	refused.Code = llm.CodeRateLimited // by a limit of that name
+	refused.Limit, refused.Target = "model", "" // of no model in particular
+	n.Record(refused)
+	refused.Limit, refused.Code = "team", llm.CodeRateLimited // by a limit of that name
 	refused.Caller.Team = "green"
 	n.Record(refused)
 	if want := (told{"team 500", "users 100", "team 500", "team 1000"}); !reflect.DeepEqual(alerts, want) {
