@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/attache-gateway/attache/bench/mock"
@@ -247,4 +248,45 @@ limit contains {"per": "user", "requests": 4, "window_s": 60} if input.user == "
 	refused("ann", "2 requests per user a minute")
 	allowed("gold", 1)
 	refused("gold", "4 requests per user a minute")
+}
+
+// TestLimitsUnderLoad: of many requests at once as many pass as the limit says, and
+// streams that share a budget together spend no more than it has.
+func TestLimitsUnderLoad(t *testing.T) {
+	const model = "m@events=2000"
+	_, line := (&world{}).priced(t, model)
+	w := begin(t, "1.40", line, "limits:", "  - {per: user, requests: 40/min}", "budgets:", "  - {per: org, usd: 0.05/day, unpriced: allow}") // 5000 tokens
+	asks := make([]ask, 100)
+	for i := range asks {
+		asks[i] = ask{dialect: "openai", model: "o/m", header: map[string]string{"x-attache-user": "many"}}
+	}
+	good := 0
+	for i, a := range w.doAll(t, asks) {
+		switch got := asks[i].outcome(a); got {
+		case "good":
+			good++
+		case "429 rate_limited":
+		default:
+			t.Fatalf("%s: %s", got, a.body)
+		}
+	}
+	if good != 40 {
+		t.Errorf("%d requests passed, want 40", good)
+	}
+	var answers [12]answer
+	var sending sync.WaitGroup
+	for i := range answers {
+		sending.Go(func() { answers[i] = w.send(t, endless("p/"+model)) })
+	}
+	sending.Wait()
+	total, cut := 0, 0
+	for _, a := range answers {
+		r := w.row(t, a)
+		if total += r.input + r.output; r.status == 200 && r.code == "insufficient_quota" {
+			cut++
+		}
+	}
+	if total < 4000 || total > 5000+len(answers) || cut == 0 {
+		t.Errorf("%d tokens were used, %d streams ended", total, cut)
+	}
 }
