@@ -85,7 +85,7 @@ type cacheUse struct {
 func (c *Caching) use(d *CacheUse) cacheUse {
 	u := cacheUse{c.TTL, c.Scope, c.Asked}
 	if d != nil {
-		u.off = false
+		u.off = u.off && d.Mode == ""
 		u.narrow(d)
 	}
 	return u

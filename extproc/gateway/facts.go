@@ -186,7 +186,7 @@ type Limit struct {
 
 // A CacheUse says how a response may come from the cache and go into it.
 type CacheUse struct {
-	Mode  string `json:"mode"`            // off, exact or semantic
+	Mode  string `json:"mode,omitempty"`  // off, exact or semantic; empty: as configured
 	TTLS  int64  `json:"ttl_s,omitempty"` // seconds; 0: as configured
 	Scope string `json:"scope,omitempty"` // who shares an entry: key, user, team or org; empty: as configured
 }

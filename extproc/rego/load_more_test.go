@@ -62,7 +62,7 @@ log contains {"level": "none", "redact": ["/user", "/properties/a"]} if input.re
 
 log contains {"redact": "/session"}
 
-cache contains {"mode": "exact", "ttl_s": 60, "scope": "team"}
+cache contains {"ttl_s": 60, "scope": "team"}
 
 cache contains {"mode": "off", "scope": "user"} if input.response.truncated
 `)},

@@ -133,8 +133,8 @@ func limits(all map[limitName]gateway.Limit) (ls []gateway.Limit) {
 type cacheUse gateway.CacheUse
 
 func readCache(h *head) effect {
-	if h.count("mode") == 0 {
-		h.fail("want mode")
+	if h.object.Len() == 0 {
+		h.fail("want at least one field")
 	}
 	c := cacheUse{}
 	c.Mode, _ = h.oneOf("mode", gateway.CacheModes)

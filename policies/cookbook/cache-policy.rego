@@ -1,8 +1,8 @@
-# Cache policy: what would come out the same again is answered from the cache, for
-# the team that asked, unless it has personal data in it or the client says no.
+# Cache policy: what would come out the same again is answered from the cache,
+# unless it has personal data in it or the client says no.
 #
 # Use it to pay once for what is asked often. The configuration's cache is there to
-# be asked for, `cache: {mode: asked}`. Answers to keys with the label
+# be asked for by teams, `cache: {mode: asked, scope: team}`. Answers to keys with the label
 # `cache: private` are shared with nobody. The header is one that clients often send
 # anyway; `x-attache-cache: no-store` holds without any rule.
 package attache.request
@@ -11,7 +11,11 @@ import rego.v2
 
 # METADATA
 # custom: {id: cache-repeatable}
-cache contains {"mode": "exact", "ttl_s": 3600, "scope": cache_scope} if repeatable
+cache contains {"mode": "exact", "ttl_s": 3600} if repeatable
+
+# METADATA
+# custom: {id: cache-private}
+cache contains {"scope": "key"} if input.caller.labels.cache == "private"
 
 # METADATA
 # custom: {id: cache-no-pii}
@@ -28,7 +32,3 @@ repeatable if {
 }
 
 repeatable if input.request.op == "embeddings"
-
-cache_scope := "key" if {
-	input.caller.labels.cache == "private"
-} else := "team"

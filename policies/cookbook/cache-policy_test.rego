@@ -12,19 +12,21 @@ chat := {
 
 but(part) := object.union(chat, part)
 
-shared(scope) := {"mode": "exact", "ttl_s": 3600, "scope": scope}
+kept := {"mode": "exact", "ttl_s": 3600}
+
+alone := {"scope": "key"}
 
 off := {"mode": "off"}
 
 test_what_comes_out_the_same if {
-	shared("team") in request.cache with input as chat
-	shared("team") in request.cache with input as but({"request": {"op": "embeddings", "temperature_milli": -1}})
+	kept in request.cache with input as chat
+	kept in request.cache with input as but({"request": {"op": "embeddings", "temperature_milli": -1}})
 	not off in request.cache with input as chat
 }
 
 test_what_does_not if {
 	every t in [-1, 1, 1000] {
-		not shared("team") in request.cache with input as but({"request": {"temperature_milli": t}})
+		not kept in request.cache with input as but({"request": {"temperature_milli": t}})
 	}
 }
 
@@ -40,5 +42,6 @@ test_clients_who_want_none if {
 }
 
 test_private_keys if {
-	shared("key") in request.cache with input as but({"caller": {"labels": {"cache": "private"}}})
+	alone in request.cache with input as but({"caller": {"labels": {"cache": "private"}}})
+	not alone in request.cache with input as chat
 }
