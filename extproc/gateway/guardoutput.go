@@ -62,6 +62,7 @@ type guarding struct {
 	windows []*window // in the guards' order: later ones see what earlier ones redacted
 	free    []*passage
 	altered bool // the client does not get what the provider sent
+	over    bool // the response has ended, whatever the provider still sends
 }
 
 // newGuarding readies guards for a response that goes on to out.
@@ -85,6 +86,9 @@ func (x *Exchange) newGuarding(guards []*OutputGuard, model string, stream bool,
 
 // take shows a frame to the guards. It keeps nothing of f.
 func (g *guarding) take(f dialect.Frame) error {
+	if g.over && len(f.Events) == 0 { // what is behind the end is not read, so that nobody has looked at it
+		return nil
+	}
 	if len(g.free) == 0 {
 		g.free = append(g.free, &passage{})
 	}
@@ -97,6 +101,7 @@ func (g *guarding) take(f dialect.Frame) error {
 			*e = cloneEvent(e)
 		}
 	}
+	g.over = g.over || slices.ContainsFunc(p.events, func(e llm.Event) bool { return e.Kind == llm.EventEnd || e.Kind == llm.EventError })
 	return g.held(g.windows[0].take(p))
 }
 
@@ -154,6 +159,9 @@ func (x *Exchange) guarded(r *response, guards []*OutputGuard) {
 	}
 	x.followed(r)
 	r.guards = x.newGuarding(guards, r.model, r.mode == ModeStream, r.passed)
+	for _, w := range r.guards.windows {
+		w.pings = r.enc != nil
+	}
 	x.guards = r.guards
 }
 

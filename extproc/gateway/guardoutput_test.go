@@ -184,7 +184,7 @@ func TestOutputGuards(t *testing.T) {
 	}
 }
 
-var blockIndex = regexp.MustCompile(`content_block_start"?\s*data: \{"type":"content_block_start","index":(\d+)`)
+var blockIndex = regexp.MustCompile(`"type": ?"content_block_start", ?"index": ?(\d+)`)
 
 // numbered checks that blocks are counted without gaps where clients insist on it.
 func numbered(t testing.TB, client, out string) {
@@ -283,6 +283,21 @@ func TestOutputCut(t *testing.T) {
 				if last := events[len(events)-1]; last.Kind != llm.EventError || last.Err.Code != llm.CodeUpstreamError && format == llm.OpenAI {
 					t.Fatalf("%s cut at %d: ends with %+v\n%s", format, at, last, out)
 				}
+			}
+		}
+	}
+}
+
+// TestBehindTheEnd: what a provider sends when its response has ended reaches
+// nobody, since nobody reads it.
+func TestBehindTheEnd(t *testing.T) {
+	h := guardedBy(t, nil, OutputGuard{Guard: secret})
+	for _, format := range []string{llm.OpenAI, llm.Anthropic} {
+		body := written(t, format, true, "First words.", "x")
+		more := written(t, format, true, strings.Repeat("Ä", 40), "x")
+		for _, most := range []int{0, 20} {
+			if _, _, out, _ := responded(t, h, format, format, true, append(body[:len(body):len(body)], more...), most); strings.Contains(out, "Ä") {
+				t.Errorf("%s: it is out: %s", format, out)
 			}
 		}
 	}

@@ -61,6 +61,7 @@ type response struct {
 	guards *guarding       // nil: none looks
 	twin   dialect.Encoder // follows the provider's own bytes, to go on where they end; nil: nobody has to, or enc writes all
 	shadow []byte          // of the twin, which nobody sees
+	mute   []byte          // the provider's bytes that said nothing and wait for what follows, which the twin may write
 
 	status int // of a response that is an error; 0: it is none
 }
@@ -223,6 +224,9 @@ func (x *Exchange) Chunk(p []byte, eos bool) Output {
 		x.noteFailed(nil)
 		return x.truncated()
 	}
+	if eos && r.enc == nil {
+		r.out = append(r.out, r.mute...)
+	}
 	return x.release(eos)
 }
 
@@ -237,6 +241,9 @@ func (r *response) write(f dialect.Frame) error {
 // emit appends the client's form of a frame.
 func (r *response) emit(f dialect.Frame) (err error) {
 	if r.enc == nil {
+		if r.waits(f) {
+			return nil
+		}
 		if !r.hide || !onlyUsage(f.Events) {
 			r.out = append(r.out, f.Raw...)
 		}

@@ -3,6 +3,7 @@ package gateway
 import (
 	"slices"
 
+	"github.com/attache-gateway/attache/extproc/dialect"
 	"github.com/attache-gateway/attache/extproc/llm"
 )
 
@@ -27,4 +28,24 @@ func (r *response) follow(events []llm.Event) (err error) {
 	}
 	r.shadow, err = r.twin.Encode(r.shadow[:0], events)
 	return err
+}
+
+// maxMute bounds the bytes that wait, see waits.
+const maxMute = 8 << 20
+
+// waits holds back the provider's bytes that say nothing, until it is certain who
+// goes on. In Anthropic's format a block begins with such, and the twin begins a
+// block itself when there is something in it.
+func (r *response) waits(f dialect.Frame) bool {
+	if r.twin == nil || r.mode != ModeStream {
+		return false
+	}
+	silent := len(f.Events) == 0 || len(r.mute) > 0 && onlyPings(f.Events)
+	if silent && len(r.mute)+len(f.Raw) <= maxMute {
+		r.mute = append(r.mute, f.Raw...)
+		return true
+	}
+	r.out = append(r.out, r.mute...)
+	r.mute = r.mute[:0]
+	return false
 }

@@ -18,6 +18,7 @@ type window struct {
 	guard *OutputGuard
 	whole bool // one check of everything, at the end
 	text  Text // what all checks have in common
+	pings bool // need not wait: in the provider's bytes they may be something else besides
 	limit int  // bytes that may wait; 0: no limit
 	now   func() time.Time
 	next  func(*passage) error
@@ -50,7 +51,7 @@ const (
 
 // take adds a frame and lets out what is decided.
 func (w *window) take(p *passage) error {
-	if len(w.queue) > 0 && onlyPings(p.events) { // they tell a client that waits that we are there
+	if w.pings && len(w.queue) > 0 && onlyPings(p.events) { // they tell a client that waits that we are there
 		return w.next(p)
 	}
 	w.queue = append(w.queue, p)

@@ -470,6 +470,7 @@ func TestWindowPings(t *testing.T) {
 	x := &Exchange{gw: &Gateway{now: func() time.Time { return start }}}
 	var out []llm.Kind
 	g := x.newGuarding([]*OutputGuard{{Guard: secret, Full: true}}, "m", true, func(p *passage) error { out = append(out, kinds(p.events)...); return nil })
+	g.windows[0].pings = true
 	for _, e := range []llm.Event{{Kind: llm.EventStart}, {Kind: llm.EventText, Text: "x"}, {Kind: llm.EventPing}, {Kind: llm.EventEnd}} {
 		if err := g.take(dialect.Frame{Events: []llm.Event{e}}); err != nil {
 			t.Fatal(err)
