@@ -23,9 +23,9 @@ func (p *Program) printExplanation(e *gateway.Explanation) error {
 	}
 	title(w, "Rules that do not, and their first condition that is false", len(e.Near))
 	for _, n := range e.Near {
-		fmt.Fprintf(w, "  %s\t%s\t%s: %s%s\n", n.Verb, named(n.Rule, n.Place), n.FalseAt, n.False, after(n.Held))
+		fmt.Fprintf(w, "  %s\t%s\t%s%s\n", n.Verb, named(n.Rule, n.Place), because(&n.Cause), after(n.Held))
 		for _, c := range n.Inside {
-			fmt.Fprintf(w, "\t\t  in it %s: %s\n", c.FalseAt, c.False)
+			fmt.Fprintf(w, "\t\t  in it %s\n", because(&c))
 		}
 	}
 	if e.Others > 0 {
@@ -73,6 +73,18 @@ func named(id, place string) string {
 		return id
 	}
 	return id + " (" + place + ")"
+}
+
+// because is a condition that does not hold, with what it looked at.
+func because(c *gateway.Cause) string {
+	text := c.FalseAt + ": " + c.False
+	for i, path := range slices.Sorted(maps.Keys(c.Values)) {
+		text += map[bool]string{true: " (", false: ", "}[i == 0] + path + " is " + string(c.Values[path])
+	}
+	if len(c.Values) > 0 {
+		text += ")"
+	}
+	return text
 }
 
 func after(held int) string {

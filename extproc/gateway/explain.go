@@ -75,8 +75,9 @@ type Near struct {
 
 // A Cause is the first condition that does not hold.
 type Cause struct {
-	False   string `json:"false"`
-	FalseAt string `json:"false_at"` // file:line
+	False   string                     `json:"false"`
+	FalseAt string                     `json:"false_at"`         // file:line
+	Values  map[string]json.RawMessage `json:"values,omitempty"` // of the fields of the input that it names, by their paths
 }
 
 // A LeftOut is a target that the request does not go to.

@@ -33,7 +33,7 @@ func franks(t *testing.T, d Decision, r Reasons, err error) *Holder {
 var because = Reasons{
 	Cached: true,
 	Rules:  []Effect{{Rule: "eu", Place: "a.rego:5", Verb: "route", Head: json.RawMessage(`{"prefer":"region=eu"}`)}},
-	Near:   []Near{{Rule: "b", Place: "a.rego:9", Verb: "deny", Held: 1, Cause: Cause{"x > 5", "a.rego:10"}}},
+	Near:   []Near{{Rule: "b", Place: "a.rego:9", Verb: "deny", Held: 1, Cause: Cause{False: "x > 5", FalseAt: "a.rego:10"}}},
 	Others: 3,
 	Input:  json.RawMessage("{\"user\":\"Jürgen \x7f😀\"}"),
 }

@@ -3,6 +3,7 @@ package rego
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -49,10 +50,7 @@ func (p *Policy) explain(ctx context.Context, in ast.Value) (Evaluation, error) 
 	}
 	t := newTrail(e)
 	v, err := p.inspect(ctx, in, explainTime, tracedBy(t), withoutIndex)
-	v.Near = t.near()
-	if n := len(v.Near) - maxNear; n > 0 {
-		v.Near, v.Others = v.Near[:maxNear], n
-	}
+	v.Near, v.Others = t.near(in)
 	return v, err
 }
 
@@ -177,26 +175,56 @@ func (t *trail) called(ref ast.Ref) map[string]*progress {
 func (p *progress) told() bool { return p.failed != nil && p.failed.Location != nil }
 
 // near are the rules that do not hold, those with the most conditions that do
-// first.
-func (t *trail) near() (all []gateway.Near) {
+// first, and how many more there are.
+func (t *trail) near(in ast.Value) (told []gateway.Near, others int) {
+	var all []*progress
 	for _, p := range t.places {
-		if p.held || !p.told() {
-			continue
+		if !p.held && p.told() {
+			all = append(all, p)
 		}
-		n := gateway.Near{Rule: p.rule.id, Place: p.place, Verb: p.rule.verb.name, Held: p.count(), Cause: p.cause()}
-		for in := p.inside; in != nil && len(n.Inside) < maxInside; in = in.inside {
-			n.Inside = append(n.Inside, in.cause())
-		}
-		all = append(all, n)
 	}
-	slices.SortFunc(all, func(a, b gateway.Near) int {
-		return cmp.Or(cmp.Compare(b.Held, a.Held), comparePlaces(a.Place, b.Place))
+	slices.SortFunc(all, func(a, b *progress) int {
+		return cmp.Or(cmp.Compare(b.count(), a.count()), comparePlaces(a.place, b.place))
 	})
-	return all
+	for _, p := range all[:min(len(all), maxNear)] {
+		n := gateway.Near{Rule: p.rule.id, Place: p.place, Verb: p.rule.verb.name, Held: p.count(), Cause: p.cause(in)}
+		for inner := p.inside; inner != nil && len(n.Inside) < maxInside; inner = inner.inside {
+			n.Inside = append(n.Inside, inner.cause(in))
+		}
+		told = append(told, n)
+	}
+	return told, len(all) - len(told)
 }
 
-func (p *progress) cause() gateway.Cause {
-	return gateway.Cause{False: excerpt(p.failed), FalseAt: place(p.failed.Location)}
+func (p *progress) cause(in ast.Value) gateway.Cause {
+	return gateway.Cause{False: excerpt(p.failed), FalseAt: place(p.failed.Location), Values: valuesOf(p.failed, in)}
+}
+
+// maxValue bounds a value that is told with a condition, in bytes.
+const maxValue = 200
+
+// valuesOf are the fields of the input that a condition names, as it was written,
+// as far as they are there and no objects or arrays.
+func valuesOf(e *ast.Expr, in ast.Value) map[string]json.RawMessage {
+	body, err := ast.ParseBodyWithOpts(string(e.Location.Text), ast.ParserOptions{RegoVersion: ast.RegoV1})
+	if err != nil {
+		return nil // a condition that the compiler made of a part of another
+	}
+	values := map[string]json.RawMessage{}
+	ast.WalkRefs(body, func(ref ast.Ref) bool {
+		if len(ref) < 2 || !ref.HasPrefix(ast.InputRootRef) || !ref.IsGround() {
+			return false
+		}
+		v, err := in.Find(ref[1:])
+		if err != nil || !ast.IsScalar(v) {
+			return false
+		}
+		if text, err := jsonOf(v); err == nil && len(text) <= maxValue {
+			values[strings.TrimPrefix(ref.String(), "input.")] = text
+		}
+		return false
+	})
+	return values
 }
 
 // count returns how many conditions hold before the one that does not, as they

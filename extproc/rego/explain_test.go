@@ -2,7 +2,9 @@ package rego
 
 import (
 	"fmt"
+	"maps"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -57,15 +59,19 @@ label contains {"a": input.properties.nope}
 		if n.Rule != n.Place {
 			t.Errorf("%+v: has no id", n)
 		}
-		lines = append(lines, fmt.Sprintf("%s %s %d: %s: %s", n.Place, n.Verb, n.Held, n.FalseAt, n.False))
+		line := fmt.Sprintf("%s %s %d: %s: %s", n.Place, n.Verb, n.Held, n.FalseAt, n.False)
+		for _, path := range slices.Sorted(maps.Keys(n.Values)) {
+			line += fmt.Sprintf(", %s is %s", path, n.Values[path])
+		}
+		lines = append(lines, line)
 	}
 	want := []string{
 		`a.rego:9 deny 2: a.rego:12: c.provider == "nobody"`,
 		`a.rego:18 label 1: a.rego:18: input.properties.nope`,
 		`a.rego:20 deny 1: a.rego:22: total > 100000`,
-		`a.rego:25 deny 0: a.rego:25: not input.request.stream`,
+		`a.rego:25 deny 0: a.rego:25: not input.request.stream, request.stream is true`,
 		`a.rego:27 deny 0: a.rego:27: every c in input.candidates { c.provider == "openai" }`,
-		`a.rego:31 deny 0: a.rego:31: input.request.op in {"embeddings", "models"}`,
+		`a.rego:31 deny 0: a.rego:31: input.request.op in {"embeddings", "models"}, request.op is "chat"`,
 		`a.rego:33 label 0: a.rego:33: count(deny) > 5`,
 		`a.rego:35 label 0: a.rego:35: input.properties.nope`,
 	}
