@@ -55,7 +55,7 @@ func desugar(modules map[string]*ast.Module, o *Options) (rules map[int][]rule, 
 		return nil, nil, err
 	}
 	if d.own == 0 {
-		return nil, nil, errors.New("no rule of a verb in package attache.request, attache.response or attache.admin")
+		return nil, nil, withoutVerbs(modules)
 	}
 	for h := range d.teams {
 		modules["teams/"+h.team+" "+packages[h.on]] = h.module()
@@ -299,6 +299,20 @@ func priority(r *ast.Rule) (int64, error) {
 		return n, nil
 	}
 	return 0, nil
+}
+
+// withoutVerbs says that there is no rule of a verb, and which may be one that is misspelt.
+func withoutVerbs(modules map[string]*ast.Module) error {
+	var ps problems
+	for _, m := range modules {
+		for _, r := range m.Rules {
+			name := r.Head.Ref()[0].String()
+			if homeOf(packagePath(m)).on != 0 && isSet(r) && verbs[name] == nil && name != effectsName {
+				ps.at(r.Location, "%s is not a verb", name)
+			}
+		}
+	}
+	return errors.Join(ps.join(), errors.New("no rule of a verb in package attache.request, attache.response or attache.admin"))
 }
 
 // unusedSets finds sets in packages of entry points that are no verb and that

@@ -61,10 +61,11 @@ func (p *placed) Error() string {
 	return e.Error()
 }
 
-// join makes one error of all problems, in the order of files and lines; nil
-// if there are none.
+// join makes one error of all problems, in the order of files and lines and
+// each once; nil if there are none.
 func (ps problems) join() error {
 	ps.sort()
+	ps = slices.CompactFunc(ps, func(a, b problem) bool { return a.Error() == b.Error() })
 	errs := make([]error, len(ps))
 	for i, p := range ps {
 		errs[i] = p

@@ -43,7 +43,7 @@ func (a *analysis) misplaced(e *entry, o *Options, ps *problems) {
 			ps.at(u.place, "input.%s: %s", strings.Join(u.path, "."), why)
 		}
 		if !have && len(u.path) > 0 {
-			ps.at(u.place, "input.%s is not there in package %s", strings.Join(u.path, "."), e.name)
+			ps.at(u.place, "input.%s is not there in package %s", strings.Join(known(u.path), "."), e.name)
 		}
 	}
 }
