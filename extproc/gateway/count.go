@@ -34,7 +34,11 @@ func inputTokens(r *llm.Request, quick bool) int64 {
 	if c.seen > 0 && c.skipped > 0 {
 		c.tokens += c.tokens * c.skipped / c.seen
 	}
-	return c.tokens + tokens.OverheadFor(r.Model).Input(int64(len(r.System)+len(r.Messages)), names)
+	messages := int64(len(r.System) + len(r.Messages))
+	if messages == 0 { // no chat: embeddings, a list of models
+		return c.tokens
+	}
+	return c.tokens + tokens.OverheadFor(r.Model).Input(messages, names)
 }
 
 // An inputCounter adds up the tokens of a request's texts.

@@ -92,3 +92,22 @@ func TestCountInstead(t *testing.T) {
 		}
 	}
 }
+
+// What messages cost besides their texts is not counted where there are none.
+func TestCountWithoutMessages(t *testing.T) {
+	text := llm.Part{Kind: llm.PartText, Text: "hello there"}
+	for _, tt := range []struct {
+		name string
+		req  llm.Request
+		want int64
+	}{
+		{"a list of models", llm.Request{Op: llm.OpModels}, 0},
+		{"embeddings", llm.Request{Op: llm.OpEmbeddings, Inputs: []llm.Part{text}}, 2},
+		{"a chat", llm.Request{Op: llm.OpChat, Messages: []llm.Message{{Role: llm.RoleUser, Parts: []llm.Part{text}}}}, 8},
+	} {
+		tt.req.Body.Raw = []byte(text.Text) // as much may be counted
+		if got := inputTokens(&tt.req, false); got != tt.want {
+			t.Errorf("%s: got %d tokens, want %d", tt.name, got, tt.want)
+		}
+	}
+}
