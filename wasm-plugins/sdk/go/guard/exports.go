@@ -22,6 +22,9 @@ func exportConfigure(_, n uint32) uint64 { return pack(configure(buffer[:n])) }
 //go:wasmexport attache_guard_v1_check
 func exportCheck(_, n uint32) uint64 { return pack(check(buffer[:n])) }
 
+//go:wasmexport attache_guard_v1_manifest
+func exportManifest() uint64 { return pack(manifest()) }
+
 func address(b []byte) uint32 { return uint32(uintptr(unsafe.Pointer(unsafe.SliceData(b)))) }
 
 // kept is what the host reads next; the garbage collector must leave it alone.

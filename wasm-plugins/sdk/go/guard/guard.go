@@ -24,6 +24,8 @@
 // which would add a megabyte to each plugin.
 package guard
 
+import "strconv"
+
 // A Phase says when a check takes place.
 type Phase uint16
 
@@ -55,6 +57,12 @@ const (
 	ToolResult
 	ImageRef
 	System
+)
+
+// The flags of an Input.
+const (
+	FlagLast uint16 = 1 // no text follows
+	FlagSeen uint16 = 2 // the first bytes went out already; they are context
 )
 
 // A Segment is one piece of text.
@@ -92,6 +100,21 @@ var (
 // since main does not run in a guard. Configure may be nil.
 func Register(configure ConfigureFunc, check CheckFunc) {
 	configureFunc, checkFunc = configure, check
+}
+
+// MaxMatch says how long the longest text is that the plugin looks for in one
+// piece, in bytes. Of a stream the gateway holds back that many: they are what a
+// client waits for. It is called from an init function.
+func MaxMatch(n int) { maxMatch = n }
+
+var maxMatch int // 0: not said
+
+// manifest is what the plugin says about itself, as JSON.
+func manifest() []byte {
+	if maxMatch == 0 {
+		return []byte("{}")
+	}
+	return append(strconv.AppendInt([]byte(`{"max_match_bytes":`), int64(maxMatch), 10), '}')
 }
 
 var (

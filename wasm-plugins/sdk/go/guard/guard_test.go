@@ -138,3 +138,27 @@ func TestOptions(t *testing.T) {
 		}
 	}
 }
+
+// TestHold: what only streams look at is said only if the plugin says it.
+func TestHold(t *testing.T) {
+	var v Verdict
+	v.Hold(0)
+	if got := string(v.Append(nil)); got != `{"action":"allow","hold":0}` {
+		t.Errorf("got %s", got)
+	}
+	v.Reset()
+	if got := string(v.Append(nil)); got != `{"action":"allow"}` {
+		t.Errorf("got %s", got)
+	}
+}
+
+func TestManifest(t *testing.T) {
+	defer MaxMatch(0)
+	if got := string(manifest()); got != "{}" {
+		t.Errorf("got %s", got)
+	}
+	MaxMatch(48)
+	if got := string(manifest()); got != `{"max_match_bytes":48}` {
+		t.Errorf("got %s", got)
+	}
+}

@@ -41,6 +41,9 @@ type Verdict struct {
 	Spans   []Span
 	Labels  []string
 	Scores  []Score
+
+	hold  int
+	holds bool
 }
 
 // Reset makes the verdict Allow and keeps its memory.
@@ -58,6 +61,10 @@ func (v *Verdict) Redact(s Span) {
 func (v *Verdict) Block(code, message string) {
 	v.Action, v.Code, v.Message = Block, code, message
 }
+
+// Hold says that no more than n bytes at the end of the text can be the beginning
+// of a match, so that the gateway need not hold back more. It is for streams.
+func (v *Verdict) Hold(n int) { v.hold, v.holds = n, true }
 
 // Label adds a label if the verdict does not have it.
 func (v *Verdict) Label(label string) {
@@ -99,6 +106,9 @@ func (v *Verdict) Append(b []byte) []byte {
 			b = append(strconv.AppendFloat(b, s.Value, 'g', -1, 64), ',')
 		}
 		b[len(b)-1] = '}'
+	}
+	if v.holds {
+		b = strconv.AppendInt(append(b, `,"hold":`...), int64(v.hold), 10)
 	}
 	return append(b, '}')
 }
