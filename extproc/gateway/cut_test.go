@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -114,4 +115,71 @@ func decodeAll(t *testing.T, client dialect.Dialect, name string, body []byte) (
 		}
 	}
 	return text, all
+}
+
+// Recorded streams that are ended anywhere are whole all the same: what went out
+// begins as the provider's, no block stays open, and the client learns why it ended.
+func TestCutCorpus(t *testing.T) {
+	cuts := 0
+	h := guardedBy(t, func(o *Options) { o.Limits, o.Bounds = newTill(), []Limit{tokensPer("key", 1e12)} })
+	for _, from := range []string{llm.OpenAI, llm.Responses, llm.Anthropic, llm.Gemini} {
+		for name, body := range recorded(t, from, true) {
+			whole := readBack(t, from, true, string(body))
+			for client := range formats {
+				for _, tokens := range []int64{0, 5, 30, 100} {
+					x := openBooked(t, h, client, from, tokens)
+					out, ended := cutAt(t, x, from, body)
+					if x.Close(false); !x.record.Cut {
+						continue // it was over before
+					}
+					cuts++
+					what := fmt.Sprintf("%s for %s, %d tokens", name, client, tokens)
+					events := readBack(t, client, true, out)
+					finish := slices.IndexFunc(events, func(e llm.Event) bool { return e.Kind == llm.EventFinish })
+					if !ended || finish < 0 || events[finish].Reason != llm.FinishLength || !slices.ContainsFunc(events, func(e llm.Event) bool { return e.Kind == llm.EventEnd }) {
+						t.Fatalf("%s: ended %v, finish %d: %.3000s", what, ended, finish, out)
+					}
+					if got, want := said(events, llm.EventText, 0, 0), said(whole, llm.EventText, 0, 0); !strings.HasPrefix(want, got) {
+						t.Errorf("%s: the text is %.300q, not of %.300q", what, got, want)
+					}
+					numbered(t, client, out)
+				}
+			}
+		}
+	}
+	if cuts < 100 {
+		t.Errorf("only %d were ended", cuts)
+	}
+	t.Logf("%d were ended", cuts)
+}
+
+// openBooked asks for a stream that has so many tokens and gets no more.
+func openBooked(t *testing.T, h *Holder, client, from string, tokens int64) *Exchange {
+	t.Helper()
+	f := formats[client]
+	path, _, _ := strings.Cut(fmt.Sprintf(f.path, "by-"+from), "%!(EXTRA")
+	request, _, _ := strings.Cut(fmt.Sprintf(f.body, "by-"+from, true), "%!(EXTRA")
+	x, answer, _ := decide(t, h, path, request)
+	if answer != nil {
+		t.Fatalf("answered %s", answer.Body)
+	}
+	x.booked.whole, x.booked.output = false, tokens
+	x.booked.dry = &refusedBy{Limit: x.booked.claims[0].Limit}
+	return x
+}
+
+// cutAt sends a stream through, an event at a time.
+func cutAt(t *testing.T, x *Exchange, from string, body []byte) (out string, ended bool) {
+	t.Helper()
+	if _, err := x.Respond(1, 200, []llm.Header{{Name: "content-type", Value: formats[from].streamMedia}}, false); err != nil {
+		t.Fatal(err)
+	}
+	events := strings.SplitAfter(string(body), "\n\n")
+	for i, e := range events {
+		o := x.Chunk([]byte(e), i == len(events)-1)
+		if out += string(o.Body); o.End {
+			return out, true
+		}
+	}
+	return out, false
 }
