@@ -59,8 +59,8 @@ func (g *Gateway) open(h *Head) (*Exchange, *llm.Answer) {
 	x := &Exchange{ID: newID(start), gw: g, front: f, wire: g.dialects[f.dialect], head: h}
 	x.record = Record{
 		ID: x.ID, Start: start, Dialect: f.dialect, Op: f.op, Path: clip(path),
-		User:       clip(h.first("x-attache-user", "helicone-user-id")),
-		Session:    clip(h.first("x-attache-session", "helicone-session-id")),
+		User:       clip(h.first(userHeaders[:]...)),
+		Session:    clip(h.first(sessionHeaders[:]...)),
 		Properties: h.properties(),
 	}
 	rules := g.rules.Load()

@@ -175,6 +175,20 @@ func (h *Head) first(names ...string) string {
 	return ""
 }
 
+// The client's headers that say what a request belongs to. Rules have them as
+// fields of their own, and not among the headers: what is redacted in one place
+// must not stand in another.
+var (
+	userHeaders      = [...]string{"x-attache-user", "helicone-user-id"}
+	sessionHeaders   = [...]string{"x-attache-session", "helicone-session-id"}
+	propertyPrefixes = [...]string{"x-attache-property-", "helicone-property-"}
+)
+
+func isContext(header string) bool {
+	return slices.Contains(userHeaders[:], header) || slices.Contains(sessionHeaders[:], header) ||
+		slices.ContainsFunc(propertyPrefixes[:], func(prefix string) bool { return strings.HasPrefix(header, prefix) })
+}
+
 // maxProperties bounds what a client can add to a record.
 const maxProperties = 16
 
@@ -182,7 +196,7 @@ const maxProperties = 16
 func (h *Head) properties() map[string]string {
 	var props map[string]string
 	for _, f := range h.Headers {
-		for _, prefix := range [...]string{"x-attache-property-", "helicone-property-"} {
+		for _, prefix := range propertyPrefixes {
 			name, ok := strings.CutPrefix(f.Name, prefix)
 			if !ok || name == "" || len(props) == maxProperties {
 				continue

@@ -196,11 +196,11 @@ func (x *Exchange) sense(ctx context.Context, r *llm.Request, t *target) *llm.An
 }
 
 // headersFor are the client's headers that a policy may see: none that carries
-// a key or a cookie.
+// a key or a cookie, and none that is a field of its own.
 func (x *Exchange) headersFor() (hs []llm.Header) {
 	for _, h := range x.head.Headers {
 		secret := slices.Contains(credentials[:], h.Name) || slices.Contains(x.gw.credentials, h.Name) || h.Name == "cookie" || h.Name == "proxy-authorization"
-		if !secret && !strings.HasPrefix(h.Name, ":") {
+		if !secret && !isContext(h.Name) && !strings.HasPrefix(h.Name, ":") {
 			hs = append(hs, h)
 		}
 	}
