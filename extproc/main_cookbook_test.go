@@ -111,6 +111,15 @@ func dishes() []dish {
 			{model: "anthropic/claude-sonnet-4-5,openai/gpt-4o", header: property("Job", "batch"), want: "openai/gpt-4o"},
 		}},
 		{policy: "batch-concurrency", more: atOnce},
+		{policy: "batch-yields", config: []string{"requests: 600/", "requests: 4/"}, steps: []step{
+			{key: "-team busy -labels use=batch", want: "openai/gpt-4o"},
+			{key: "-team busy", want: "openai/gpt-4o"},
+			{key: "-team busy -labels use=batch", want: "openai/gpt-4o"},
+			{key: "-team busy -labels use=batch", want: "429 jobs_wait", answer: "Retry-After: 20"},
+			{key: "-team busy", want: "openai/gpt-4o"},
+			{key: "-team busy", want: "429 rate_limited"},
+			{key: "-team idle -labels use=batch", want: "openai/gpt-4o"},
+		}},
 		{policy: "budget-routing", config: []string{"usd: 1000/", "usd: 230/", "{input: 3, output: 12}", "{input: 3000, output: 12}", "gpt-4o: {input: 2.50,", "gpt-4o@fault=503: {input: 1, output: 1}, gpt-4o: {input: 2.50,"}, steps: []step{
 			{model: "frankfurt/gpt-4o,openai/gpt-4o", want: "frankfurt/gpt-4o"},
 			{key: "-team rich", model: "frankfurt/gpt-4o", text: words(48_000), want: "frankfurt/gpt-4o", booked: true}, // a fifth is left
@@ -400,6 +409,7 @@ var (
 	urlLine      = regexp.MustCompile(`\n    url: .*`)
 	oneOfKind    = regexp.MustCompile(`(?m)^  (\w+):.*\n    kind: (\w+)`)
 	guardsBlock  = regexp.MustCompile(`(?s)\nguards:.*?\n\n`)
+	limitsBlock  = regexp.MustCompile(`(?s)\nlimits:.*?\n\n`)
 	budgetsBlock = regexp.MustCompile(`(?s)\nbudgets:.*?\n\n`)
 	variable     = regexp.MustCompile(`"\$\{\w+_API_KEY\}"`)
 )
@@ -515,6 +525,9 @@ func (k *kitchen) cook(t *testing.T, d dish) {
 	files[d.policy+".rego"] = []byte(text)
 	if !strings.Contains(text, "pii") && !strings.Contains(config, "run: always") { // compiling the plugin is most of a reload
 		config = guardsBlock.ReplaceAllString(config, "\n")
+	}
+	if !strings.Contains(text, "input.limits") { // all tests together are a busy team
+		config = limitsBlock.ReplaceAllString(config, "\n")
 	}
 	if !strings.Contains(text, "budgets") && !strings.Contains(text, "left_permille") { // under a budget models need a price
 		config = budgetsBlock.ReplaceAllString(config, "\n")

@@ -20,7 +20,9 @@ import (
 // closed are the policies that need default: deny.
 var closed = map[string]bool{"closed-by-default": true}
 
-// budgets are those in the cookbook's README.
+// limits and budgets are those in the cookbook's README.
+var limits = []gateway.Limit{{Name: "team", Per: "team", WindowS: 60, Requests: 600, Tokens: 1e6, CostNano: -1, Concurrent: -1}}
+
 var budgets = []gateway.Limit{
 	{Name: "team", Per: "team", Window: gateway.WindowMonth, Requests: -1, Tokens: -1, CostNano: 200e9, Concurrent: -1},
 	{Name: "provider", Per: "provider", Window: gateway.WindowMonth, Requests: -1, Tokens: -1, CostNano: 1000e9, Concurrent: -1},
@@ -63,7 +65,7 @@ func dataOf(name string) string { return "data/" + name + ".yaml" }
 func load(t *testing.T, files fstest.MapFS, coverage int, fallback string) *rego.Policy {
 	t.Helper()
 	p, err := rego.Load(t.Context(), rego.Options{
-		FS: files, Default: fallback, Deadline: time.Second, Guards: []string{"pii"}, OutputGuards: []string{"pii"}, Budgets: budgets, Coverage: coverage,
+		FS: files, Default: fallback, Deadline: time.Second, Guards: []string{"pii"}, OutputGuards: []string{"pii"}, Limits: limits, Budgets: budgets, Coverage: coverage,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -134,12 +136,13 @@ func TestCookbookTogether(t *testing.T) {
 // time is a little more at each tick, and far from any bound.
 func moment(tick int64) *gateway.Facts {
 	left := gateway.Left{Max: budgets[0].Max(), Left: gateway.Amount{CostNano: 150e9 - tick}, Used: gateway.Amount{CostNano: 50e9 + tick}}
+	busy := gateway.Left{Max: limits[0].Max(), Left: gateway.Amount{Requests: 500 - tick, Tokens: 9e5 - tick, CostNano: -1, Concurrent: -1}}
 	now := time.UnixMilli(1_796_000_000_000 + 50*tick).UTC()
 	left.Resets = now.Add(20*24*time.Hour - time.Duration(tick)*time.Second)
 	f := &gateway.Facts{
 		Now: now, Op: llm.OpChat, Dialect: llm.OpenAI, Method: "POST", Path: "/v1/chat/completions", Model: "smart", Stream: true,
 		Messages: 2, InputTokens: 50 + tick, Bytes: 300 + tick, Temperature: -1, TopP: -1,
-		Guards: map[string]gateway.Verdict{"pii": {Action: gateway.ActionAllow}}, Budgets: map[string]gateway.Left{"team": left},
+		Guards: map[string]gateway.Verdict{"pii": {Action: gateway.ActionAllow}}, Limits: map[string]gateway.Left{"team": busy}, Budgets: map[string]gateway.Left{"team": left},
 	}
 	for _, provider := range []string{"openai", "frankfurt"} {
 		f.Candidates = append(f.Candidates, gateway.Candidate{
