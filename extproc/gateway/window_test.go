@@ -184,6 +184,25 @@ func TestWindowNeverShowsAMatch(t *testing.T) {
 	}
 }
 
+// TestWindowLongMatch: of a match that is longer than what is held back, the end is
+// redacted with what is still there.
+func TestWindowLongMatch(t *testing.T) {
+	mail := finds("mail", `[a-z]+@[a-z]+`)
+	local := strings.Repeat("a", 200)
+	r := rand.New(rand.NewPCG(4, 4))
+	for range 20 {
+		var events []llm.Event
+		for _, p := range cut(r, "To "+local+"@example and on", 9) {
+			events = append(events, llm.Event{Kind: llm.EventText, Text: p})
+		}
+		out, _, err := through(t, []OutputGuard{{Guard: mail, Hold: 16}}, true, events)
+		got, ok := strings.CutSuffix(said(out, llm.EventText, 0, 0), "[MAIL] and on")
+		if shown, prefix := strings.CutPrefix(got, "To "); !ok || !prefix || !strings.HasPrefix(local, shown) || len(shown) > len(local)-8 || err != nil {
+			t.Fatalf("got %q, %v", said(out, llm.EventText, 0, 0), err)
+		}
+	}
+}
+
 // TestWindowsInOrder: a later guard sees what an earlier one left.
 func TestWindowsInOrder(t *testing.T) {
 	second := finds("second", `\[SECRET\]|report`)
