@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"iter"
 	"log/slog"
+	"maps"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -47,26 +48,57 @@ type kind struct {
 	seconds     int64
 }
 
-// table returns the accounts of a limit's kind.
-func (l *Limits) table(limit *gateway.Limit) (*table, error) {
-	k := kind{limit.Per, limit.Window, limit.WindowS}
-	l.mu.RLock()
-	t := l.kinds[k]
-	l.mu.RUnlock()
-	if t != nil {
-		return t, nil
+func kindOf(l *gateway.Limit) kind { return kind{l.Per, l.Window, l.WindowS} }
+
+// acquire returns a claim's account, with its table. release is due. As long as
+// nobody has released it, the table stays.
+func (l *Limits) acquire(now time.Time, c *gateway.Claim) (*table, *account, error) {
+	k := kindOf(c.Limit)
+	for {
+		if t, a := l.known(k, now, c.Account); t != nil {
+			return t, a, nil
+		}
+		if err := l.add(k, now); err != nil {
+			return nil, nil, err
+		}
 	}
+}
+
+func (l *Limits) known(k kind, now time.Time, account string) (*table, *account) {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	t := l.kinds[k]
+	if t == nil {
+		return nil, nil
+	}
+	return t, t.acquire(now, account)
+}
+
+// add makes a table for a kind. Where there are too many, those in which nothing is
+// used are forgotten.
+func (l *Limits) add(k kind, now time.Time) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if t = l.kinds[k]; t != nil {
-		return t, nil
+	if len(l.kinds) >= maxKinds {
+		maps.DeleteFunc(l.kinds, func(_ kind, t *table) bool { return t.idle(now) })
 	}
 	if len(l.kinds) >= maxKinds {
-		return nil, fmt.Errorf("inmem: limits have more than %d different windows", maxKinds)
+		return fmt.Errorf("inmem: limits have more than %d different windows", maxKinds)
 	}
-	t = newTable(k, l)
-	l.kinds[k] = t
-	return t, nil
+	if l.kinds[k] == nil {
+		l.kinds[k] = newTable(k, l)
+	}
+	return nil
+}
+
+// table returns the accounts of a limit's kind, which may be none, to look at.
+func (l *Limits) table(limit *gateway.Limit) *table {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	if t := l.kinds[kindOf(limit)]; t != nil {
+		return t
+	}
+	return newTable(kindOf(limit), l)
 }
 
 // Crowded counts how often an account was shared because there were too many.
@@ -76,10 +108,7 @@ func (l *Limits) Crowded() int64 { return l.crowded.Load() }
 func (l *Limits) Left(_ context.Context, now time.Time, claims []gateway.Claim, left []gateway.Left) error {
 	for i := range claims {
 		c := &claims[i]
-		t, err := l.table(c.Limit)
-		if err != nil {
-			return err
-		}
+		t := l.table(c.Limit)
 		p := t.position(now, c)
 		a := t.find(c.Account)
 		if a == nil {
@@ -93,11 +122,10 @@ func (l *Limits) Left(_ context.Context, now time.Time, claims []gateway.Claim, 
 // Seed notes what an account has used before the store knew of it: Amount of the
 // claim. Where it knows of as much already it changes nothing.
 func (l *Limits) Seed(now time.Time, c gateway.Claim) error {
-	t, err := l.table(c.Limit)
+	t, a, err := l.acquire(now, &c)
 	if err != nil {
 		return err
 	}
-	a := t.acquire(now, c.Account)
 	defer a.release()
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -114,10 +142,7 @@ func (l *Limits) Seed(now time.Time, c gateway.Claim) error {
 // its limit for each, in no order.
 func (l *Limits) All(now time.Time, c gateway.Claim) iter.Seq2[string, gateway.Left] {
 	return func(yield func(string, gateway.Left) bool) {
-		t, err := l.table(c.Limit)
-		if err != nil { // there are none
-			return
-		}
+		t := l.table(c.Limit)
 		p := t.position(now, &c)
 		for i := range t.shards {
 			for name, a := range t.shards[i].all() {

@@ -53,7 +53,7 @@ func TestAccountsAreBounded(t *testing.T) {
 			refused++
 		}
 	}
-	table, _ := l.table(limit)
+	table := l.table(limit)
 	if n := accounts(table); n > 160 || n < 100 {
 		t.Errorf("%d accounts are kept", n)
 	}
@@ -80,7 +80,7 @@ func TestIdleAccountsAreForgotten(t *testing.T) {
 	if l.Crowded() > 0 {
 		t.Errorf("%d had to share an account", l.Crowded())
 	}
-	table, _ := l.table(limit)
+	table := l.table(limit)
 	if table.find("open") == nil {
 		t.Error("an account in use was forgotten")
 	}
@@ -94,15 +94,33 @@ func accounts(t *table) (n int) {
 	return n
 }
 
+// Rules can make up windows. Those in which nothing is used any more make room for
+// others.
 func TestKindsAreBounded(t *testing.T) {
 	l := NewLimits(slog.New(slog.DiscardHandler))
-	for i := range maxKinds + 1 {
-		limit := perMinute(1)
-		limit.WindowS = int64(i + 1)
-		_, _, err := l.Reserve(context.Background(), noon, append(one(perMinute(9), "k"), one(limit, "k")...))
-		if failed := err != nil; failed != (i >= maxKinds) {
-			t.Fatalf("kind %d: %v", i, err)
+	windows := func(from int) (failed int) {
+		for i := range maxKinds {
+			limit := perMinute(1)
+			limit.WindowS = int64(from + i)
+			r, _, err := l.Reserve(context.Background(), noon.Add(time.Duration(from)*time.Hour), one(limit, "k"))
+			if err != nil {
+				failed++
+				continue
+			}
+			r.Settle(noon, 1, gateway.Amount{Requests: 1})
 		}
+		return failed
+	}
+	held := reserve(t, l, noon, one(perMinute(9), "k"))
+	if failed := windows(100); failed != 1 {
+		t.Errorf("%d of %d windows found no room", failed, maxKinds)
+	}
+	if failed := windows(1000); failed != 1 { // the first has used something, for ever
+		t.Errorf("%d of %d other windows found no room", failed, maxKinds)
+	}
+	held.Settle(noon, 1, gateway.Amount{})
+	if failed := windows(2000); failed != 0 {
+		t.Errorf("%d of %d windows found no room in the end", failed, maxKinds)
 	}
 }
 

@@ -27,12 +27,12 @@ func (l *Limits) Reserve(_ context.Context, now time.Time, claims []gateway.Clai
 	r := &reservation{claims: claims}
 	r.holds, r.locked = r.firstHolds[:0], r.firstLocked[:0]
 	for i := range claims {
-		t, err := l.table(claims[i].Limit)
+		t, a, err := l.acquire(now, &claims[i])
 		if err != nil {
 			r.release()
 			return nil, nil, err
 		}
-		r.holds = append(r.holds, hold{table: t, account: t.acquire(now, claims[i].Account)})
+		r.holds = append(r.holds, hold{table: t, account: a})
 	}
 	r.lock()
 	defer r.unlock()

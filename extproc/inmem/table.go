@@ -142,6 +142,32 @@ func (s *shard) room(t *table, now time.Time) bool {
 	return len(s.accounts) < t.owner.most/len(t.shards)
 }
 
+// idle reports whether nobody has used anything of late.
+func (t *table) idle(now time.Time) bool {
+	idle := func(a *account) bool { return a.users.Load() == 0 && a.idle(t, now) }
+	if !idle(t.crowd) {
+		return false
+	}
+	for i := range t.shards {
+		if !t.shards[i].each(idle) {
+			return false
+		}
+	}
+	return true
+}
+
+// each reports whether something is so for all accounts.
+func (s *shard) each(is func(*account) bool) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, a := range s.accounts {
+		if !is(a) {
+			return false
+		}
+	}
+	return true
+}
+
 // all returns a copy, so that nobody waits for who reads it.
 func (s *shard) all() map[string]*account {
 	s.mu.Lock()
