@@ -271,17 +271,21 @@ func (w *window) blocks(v *Verdict, all []*segment, hold int) bool {
 	})
 }
 
+// Bounds of what is kept of all that a guard says about one response.
+const (
+	maxFindings = 10_000
+	maxSaid     = 256 // labels, and scores
+)
+
 // hear adds a verdict to what the guard has said of the response.
 func (w *window) hear(v *Verdict, action Action, findings int) {
 	said := &w.said
 	if stricter(action, said.Action) {
 		said.Action, said.Code, said.Message = action, v.Code, v.Message
 	}
-	for range findings {
-		said.Findings = append(said.Findings, Finding{})
-	}
+	said.Findings = slices.Grow(said.Findings, findings)[:min(len(said.Findings)+findings, maxFindings)] // they are counted, and no more
 	for _, label := range v.Labels {
-		if !slices.Contains(said.Labels, label) {
+		if len(said.Labels) < maxSaid && !slices.Contains(said.Labels, label) {
 			said.Labels = append(said.Labels, label)
 		}
 	}
@@ -289,7 +293,7 @@ func (w *window) hear(v *Verdict, action Action, findings int) {
 		if said.Scores == nil {
 			said.Scores = map[string]float64{}
 		}
-		if old, ok := said.Scores[name]; !ok || score > old {
+		if old, ok := said.Scores[name]; ok && score > old || !ok && len(said.Scores) < maxSaid {
 			said.Scores[name] = score
 		}
 	}

@@ -525,6 +525,17 @@ func (failingGuard) Check(context.Context, *Text) (Verdict, error) {
 	return Verdict{}, errors.New("trap")
 }
 
+// TestVerdictsAreBounded: a guard that never ends talking fills no memory.
+func TestVerdictsAreBounded(t *testing.T) {
+	w := &window{}
+	for i := range 400 {
+		w.hear(&Verdict{Labels: []string{fmt.Sprint(i)}, Scores: map[string]float64{fmt.Sprint(i): 0.1, "same": float64(i)}}, ActionRedact, 100)
+	}
+	if len(w.said.Labels) != maxSaid || len(w.said.Scores) != maxSaid || len(w.said.Findings) != maxFindings || w.said.Scores["same"] != 399 {
+		t.Errorf("%d labels, %d scores, %d findings, %v", len(w.said.Labels), len(w.said.Scores), len(w.said.Findings), w.said.Scores["same"])
+	}
+}
+
 // FuzzWindow cuts a text as the fuzzer says.
 func FuzzWindow(f *testing.F) {
 	f.Add("the key is sk-12345678, the card 4111 1111 1111 1111", []byte{1, 2, 3}, true)
