@@ -26,7 +26,7 @@ run: build .cache/envoy-$(ENVOY_RUN)/envoy
 
 test: envoy sdk opa
 	go test $(RACE) -timeout 20m ./...
-	$(if $(RACE),go test -run TestManyStreams ./extproc)
+	$(if $(RACE),go test -run 'TestManyStreams|TestLikePlainRules' ./extproc ./extproc/rego)
 
 lint:
 	@files=$$(gofmt -l $(wildcard $(SOURCES))); [ -z "$$files" ] || { echo "gofmt would change:"; echo "$$files"; exit 1; }
