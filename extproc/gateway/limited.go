@@ -60,13 +60,13 @@ func (s *refusedBy) message() string {
 	what := s.title()
 	switch s.Measure {
 	case MeasureConcurrent:
-		return fmt.Sprintf("%s is reached: %d requests at a time per %s", what, s.Concurrent, s.Per)
+		return fmt.Sprintf("%s is reached: %s at a time per %s", what, several(s.Concurrent, "request"), s.Per)
 	case MeasureCost:
 		what += " is spent"
 	case MeasureRequests:
-		what = fmt.Sprintf("%s is reached: %d requests per %s %s", what, s.Requests, s.Per, s.window())
+		what = fmt.Sprintf("%s is reached: %s per %s %s", what, several(s.Requests, "request"), s.Per, s.window())
 	default:
-		what = fmt.Sprintf("%s is reached: %d tokens per %s %s", what, s.Tokens, s.Per, s.window())
+		what = fmt.Sprintf("%s is reached: %s per %s %s", what, several(s.Tokens, "token"), s.Per, s.window())
 	}
 	switch {
 	case s.Retry == 0:
@@ -75,6 +75,13 @@ func (s *refusedBy) message() string {
 		return what + "; it starts anew at " + s.resets.Format(time.RFC3339)
 	}
 	return what
+}
+
+func several(n int64, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
 }
 
 // window says what stretch of time the limit is for.

@@ -72,7 +72,7 @@ func TestLimitRefuses(t *testing.T) {
 	}{
 		{none(func(l *Limit) { l.Requests = 0 }), "429 rate_limited", "the limit l is reached: 0 requests per key a minute; this request alone needs more"},
 		{none(func(l *Limit) { l.Tokens = 300 }), "429 rate_limited retry-after 2", "the limit l is reached: 300 tokens per key a minute"},
-		{none(func(l *Limit) { l.Concurrent = 1 }), "429 rate_limited retry-after 1", "the limit l is reached: 1 requests at a time per key"},
+		{none(func(l *Limit) { l.Concurrent = 1 }), "429 rate_limited retry-after 1", "the limit l is reached: 1 request at a time per key"},
 		{none(func(l *Limit) { l.CostNano = 600 }), "429 insufficient_quota x-should-retry false", "the budget l is spent"},
 		{none(func(l *Limit) { l.CostNano, l.WindowS, l.Window = 600, 0, WindowMonth }), "429 insufficient_quota x-should-retry false", "the budget l is spent; it starts anew at 2026-02-01T00:00:00Z"},
 		{none(func(l *Limit) { l.Tokens, l.WindowS, l.Window = 300, 0, WindowDay }), "429 insufficient_quota x-should-retry false", "the limit l is reached: 300 tokens per key a day; it starts anew at 2026-01-03T00:00:00Z"},
