@@ -107,7 +107,8 @@ func TestCookbook(t *testing.T) {
 	}
 }
 
-// TestCookbookTogether: any of the policies can lie in one folder.
+// TestCookbookTogether: any of the policies can lie in one folder, and what they say
+// of one request does not contradict itself.
 func TestCookbookTogether(t *testing.T) {
 	verb := regexp.MustCompile(`^(allow|deny|route|modify|header|guard|limit|cache|log|label)$`)
 	names := regexp.MustCompile(`(?m)^([a-z_]+)(?:\(| )`)
@@ -129,7 +130,14 @@ func TestCookbookTogether(t *testing.T) {
 			}
 		}
 	}
-	load(t, together, 0, rego.Allow)
+	p := load(t, together, 0, rego.Allow)
+	for _, team := range []string{"", "search", "legal"} {
+		f := moment(0)
+		f.Caller.Team = team
+		if _, err := p.Decide(t.Context(), f); err != nil {
+			t.Errorf("a request of the team %q: %v", team, err)
+		}
+	}
 }
 
 // moment are the facts of a request, at a time of much traffic: what moves all the
