@@ -113,12 +113,16 @@ func (g *Gateway) rank(r *ranking, w *wish, targets []*target, small []bool, now
 	for _, p := range w.prefer {
 		prefer(p, w, all)
 	}
+	var first uint32
+	if w.split != nil || len(w.prefer) > 0 {
+		first = leaders(all)
+	}
 	for from := 0; from < len(all); {
 		to := from + 1
 		for to < len(all) && all[to].group == all[from].group {
 			to++
 		}
-		g.pick(w, all[from:to])
+		g.pick(w, first, all[from:to])
 		from = to
 	}
 	r.sort()
@@ -146,15 +150,30 @@ func (r *ranking) sort() {
 	}
 }
 
+// leaders are the places, as bits, of those of which no other goes before them,
+// as far as it is known without the picks.
+func leaders(all []standing) (places uint32) {
+	best := 0
+	for i := range all {
+		switch {
+		case all[i].before(&all[best]):
+			best, places = i, 1<<i
+		case !all[best].before(&all[i]):
+			places |= 1 << i
+		}
+	}
+	return places
+}
+
 // pick scores the targets of one group.
-func (g *Gateway) pick(w *wish, all []standing) {
+func (g *Gateway) pick(w *wish, leaders uint32, all []standing) {
 	how, stick := w.pick, ""
 	if how == "" {
 		how, stick = all[0].target.pick, w.sticks.of(all[0].sticky)
 	}
 	switch how {
 	case PickWeighted:
-		g.weigh(stick, all)
+		g.weigh(leaders, stick, all)
 	case PickCheapest:
 		for i := range all {
 			all[i].pick = -all[i].cost(w)
@@ -181,7 +200,7 @@ func (g *Gateway) divide(w *wish, all []standing) {
 			n++
 		}
 	}
-	g.shares.score("", w.sticks.of(w.split.By), portions[:n])
+	g.shares.score("", 0, w.sticks.of(w.split.By), portions[:n])
 	for i := range all {
 		all[i].share = w.split.score(all[i].target, portions[:n])
 	}
@@ -212,7 +231,7 @@ func (s *Split) score(t *target, portions []portion) float64 {
 }
 
 // weigh scores the usable targets of a group by their weights.
-func (g *Gateway) weigh(stick string, all []standing) {
+func (g *Gateway) weigh(leaders uint32, stick string, all []standing) {
 	var portions [maxTargets]portion
 	n := 0
 	for i := range all {
@@ -221,7 +240,7 @@ func (g *Gateway) weigh(stick string, all []standing) {
 			n++
 		}
 	}
-	g.shares.score(all[0].set, stick, portions[:n])
+	g.shares.score(all[0].set, leaders, stick, portions[:n])
 	for _, p := range portions[:n] {
 		all[p.of].pick = p.score
 	}

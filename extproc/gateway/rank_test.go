@@ -113,6 +113,37 @@ func TestRank(t *testing.T) {
 	}
 }
 
+// TestWeightsWithinShares: of the requests that a split or a preference sends to a
+// model, each target gets its weight, whoever gets the others.
+func TestWeightsWithinShares(t *testing.T) {
+	for name, w := range map[string]wish{
+		"split":      {split: &Split{By: "request", Shares: []Share{{"x", 1}, {"c/m", 1}}}},
+		"preference": {prefer: []Preference{{"provider=c", 1}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := &Gateway{health: NewHealth(), breaker: testBreaker, shares: newShareout()}
+			var targets []*target
+			for name, weight := range map[string]int64{"a": 3, "b": 1} {
+				targets = append(targets, &target{Provider: &Provider{Name: name}, model: "m", set: "x", pick: PickWeighted, weight: weight})
+			}
+			targets = append(targets, &target{Provider: &Provider{Name: "c"}, model: "m", set: "c/m"})
+			got := map[string]int{}
+			for i := range 800 {
+				var r ranking
+				asked := w
+				if i%2 > 0 {
+					asked.prefer = nil
+				}
+				g.rank(&r, &asked, targets, nil, start)
+				got[r.at(0).Name]++
+			}
+			if got["a"] != 300 || got["b"] != 100 || got["c"] != 400 {
+				t.Errorf("%v", got)
+			}
+		})
+	}
+}
+
 // randomSpecs are targets of which anything may be known.
 func randomSpecs(r *rand.Rand, n int) []spec {
 	all := make([]spec, n)

@@ -19,7 +19,7 @@ import (
 type shareout struct {
 	seed maphash.Seed
 	mu   sync.Mutex
-	next map[uint64]uint64 // by targets and weights: requests so far
+	next map[uint64]uint64 // by targets, weights and leaders: requests so far
 }
 
 func newShareout() *shareout {
@@ -38,8 +38,10 @@ type portion struct {
 const maxWeight = 1 << 24
 
 // score fills in the scores of the portions of a set, which has a name. stick is
-// what the request sticks to; empty: nothing.
-func (s *shareout) score(set, stick string, all []portion) {
+// what the request sticks to; empty: nothing. leaders are those who go before the
+// others whoever is first here: requests that differ in this are dealt out apart,
+// since one that goes elsewhere must not take anybody's turn.
+func (s *shareout) score(set string, leaders uint32, stick string, all []portion) {
 	if len(all) == 0 {
 		return
 	}
@@ -50,7 +52,7 @@ func (s *shareout) score(set, stick string, all []portion) {
 		rendezvous(hash(stick), all)
 		return
 	}
-	first := deal(s.turn(set, all), all)
+	first := deal(s.turn(set, leaders, all), all)
 	n := len(all)
 	for i := range all { // if the first fails: by weight, and of equal weights in a circle
 		all[i].score = float64(all[i].weight) + 1/float64(2+(i-first+n)%n)
@@ -92,8 +94,8 @@ func mix(h uint64) uint64 {
 const maxTurns = 1024
 
 // turn counts the requests for a set of targets and weights, from 0 on.
-func (s *shareout) turn(name string, all []portion) uint64 {
-	set := maphash.String(s.seed, name)
+func (s *shareout) turn(name string, leaders uint32, all []portion) uint64 {
+	set := mix(maphash.String(s.seed, name) ^ uint64(leaders))
 	for i := range all {
 		p := &all[i]
 		set = mix(set ^ maphash.String(s.seed, p.provider))
