@@ -119,9 +119,9 @@ func New(o Options) (*Gateway, error) {
 		providers: map[string]*Provider{},
 		models:    map[string]*model{},
 		defaults:  o.Defaults,
-		auth:      o.Auth, health: o.Health, breaker: o.Breaker, shares: newShareout(), guards: o.Guards, limits: o.Limits, zone: o.Zone, outputGuards: o.OutputGuards, sinks: o.Sinks, decisions: o.Decisions, explaining: o.Explaining,
-		caching: o.Caching, forward: o.Forward, passUsage: o.PassUsage, maxRequest: o.MaxRequest, maxResponse: o.MaxResponse, now: o.Now,
-		free: o.Free,
+		auth:      o.Auth, health: o.Health, breaker: o.Breaker, shares: newShareout(), guards: o.Guards, outputGuards: o.OutputGuards,
+		limits: o.Limits, zone: o.Zone, caching: o.Caching, sinks: o.Sinks, decisions: o.Decisions, explaining: o.Explaining,
+		forward: o.Forward, passUsage: o.PassUsage, maxRequest: o.MaxRequest, maxResponse: o.MaxResponse, now: o.Now, free: o.Free,
 	}
 	if g.zone == nil {
 		g.zone = time.UTC
@@ -141,6 +141,18 @@ func New(o Options) (*Gateway, error) {
 	g.users.Store(1)
 	g.rules.Store(&Rules{o.Policy, o.Canary, o.Shadow})
 	tokens.O200K() // loads, so that no request waits for it
+	if err := g.addProviders(&o); err != nil {
+		return nil, err
+	}
+	for _, m := range o.Models {
+		if err := g.addModel(m); err != nil {
+			return nil, err
+		}
+	}
+	return g, nil
+}
+
+func (g *Gateway) addProviders(o *Options) error {
 	sides := map[string]dialect.ProviderSide{}
 	for _, d := range o.Dialects {
 		g.dialects[d.Name()] = d
@@ -156,7 +168,7 @@ func New(o Options) (*Gateway, error) {
 			err = g.addOthers(&p, sides)
 		}
 		if err != nil {
-			return nil, err
+			return err
 		}
 		g.wires[p.Name] = wire
 		g.providers[p.Name] = &p
@@ -167,12 +179,7 @@ func New(o Options) (*Gateway, error) {
 	}
 	slices.Sort(g.credentials)
 	g.credentials = slices.Compact(g.credentials)
-	for _, m := range o.Models {
-		if err := g.addModel(m); err != nil {
-			return nil, err
-		}
-	}
-	return g, nil
+	return nil
 }
 
 func (g *Gateway) addModel(m Model) error {

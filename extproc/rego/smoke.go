@@ -64,69 +64,87 @@ func (e *entry) try(ctx context.Context, closed bool, in ast.Value, limit time.D
 	return err
 }
 
+// A maker makes up what a request may have.
+type maker struct {
+	*rand.Rand
+	all bool // nothing is left out
+}
+
+func (m maker) some() bool { return m.all || m.IntN(2) == 0 }
+
+func (m maker) word(words ...string) string { return words[m.IntN(len(words))] }
+
+// text is one of the words, or none.
+func (m maker) text(words ...string) string {
+	if m.some() {
+		return m.word(words...)
+	}
+	return ""
+}
+
+func (m maker) number() int64 {
+	if m.some() {
+		return m.Int64N(1 << (m.IntN(5) * 5))
+	}
+	return 0
+}
+
+func (m maker) names() map[string]string {
+	all := map[string]string{}
+	for _, k := range []string{"tier", "residency", "tenant", "env", "cost_center"} {
+		if m.some() {
+			all[k] = m.text("free", "gold", "eu", "us", "prod", "a b", "é")
+		}
+	}
+	return all
+}
+
+func (m maker) verdicts(names []string) map[string]gateway.Verdict {
+	all := map[string]gateway.Verdict{}
+	for _, name := range names {
+		all[name] = gateway.Verdict{Action: gateway.Action(m.word("allow", "redact", "block")), Labels: []string{"email", "ssn"}[:m.IntN(3)], Scores: map[string]float64{"injection": m.Float64()}}
+	}
+	return all
+}
+
+func (m maker) candidate() gateway.Candidate {
+	return gateway.Candidate{
+		Provider: m.word("openai", "anthropic", "local"), Model: m.word("gpt-4o", "claude-sonnet-4-5", "llama3.3"), Tags: m.names(), Region: m.text("eu", "us"),
+		InputPrice: m.number() - 1, OutputPrice: m.number() - 1, Context: m.number(), MaxOutput: m.number(), State: m.word("closed", "open", "half_open"),
+		ErrorsPermille: min(m.number(), 1000), LatencyMS: m.number(), FirstTokenMS: m.number(), InFlight: m.number(), Weight: m.number(), LeftPermille: min(m.number(), 1000),
+	}
+}
+
 // imagine makes up a request. The first has nothing, the second everything.
 func imagine(r *rand.Rand, i int, o *Options) *gateway.Facts {
 	f := &gateway.Facts{Record: &gateway.Record{}, Admin: &gateway.AdminCall{}, Temperature: -1, TopP: -1, Limits: unused(o.Limits), Budgets: unused(o.Budgets)}
 	if i == 0 {
 		return f
 	}
-	some := func() bool { return i == 1 || r.IntN(2) == 0 }
-	word := func(words ...string) string { return words[r.IntN(len(words))] }
-	text := func(words ...string) string {
-		if some() {
-			return word(words...)
-		}
-		return ""
-	}
-	number := func() int64 {
-		if some() {
-			return r.Int64N(1 << (r.IntN(5) * 5))
-		}
-		return 0
-	}
-	names := func() map[string]string {
-		m := map[string]string{}
-		for _, k := range []string{"tier", "residency", "tenant", "env", "cost_center"} {
-			if some() {
-				m[k] = text("free", "gold", "eu", "us", "prod", "a b", "é")
-			}
-		}
-		return m
-	}
+	m := maker{r, i == 1}
 	f.Now = time.Unix(r.Int64N(4e9), 0).UTC()
-	f.Op = llm.Op(text(string(llm.OpChat), string(llm.OpEmbeddings), string(llm.OpForward)))
-	f.Dialect, f.Path = text(llm.OpenAI, llm.Anthropic, llm.Gemini), text("/v1/chat/completions", "/v1/messages")
-	f.Method = text("POST", "GET", "DELETE")
-	f.Model, f.Format = text("smart", "openai/gpt-4o", "a,b", "x"), text("text", "json_object", "json_schema")
-	f.Stream, f.MaxTokens, f.InputTokens = some(), number(), number()
-	f.Messages, f.Images, f.Audios, f.Files = int(number()), int(number()), int(number()), int(number())
-	f.Temperature, f.TopP, f.Bytes = number(), number(), number()
+	f.Op = llm.Op(m.text(string(llm.OpChat), string(llm.OpEmbeddings), string(llm.OpForward)))
+	f.Dialect, f.Path = m.text(llm.OpenAI, llm.Anthropic, llm.Gemini), m.text("/v1/chat/completions", "/v1/messages")
+	f.Method = m.text("POST", "GET", "DELETE")
+	f.Model, f.Format = m.text("smart", "openai/gpt-4o", "a,b", "x"), m.text("text", "json_object", "json_schema")
+	f.Stream, f.MaxTokens, f.InputTokens = m.some(), m.number(), m.number()
+	f.Messages, f.Images, f.Audios, f.Files = int(m.number()), int(m.number()), int(m.number()), int(m.number())
+	f.Temperature, f.TopP, f.Bytes = m.number(), m.number(), m.number()
 	f.Tools = []string{"search", "shell", "mail"}[:r.IntN(4)]
-	f.Headers = []llm.Header{{Name: "user-agent", Value: text("curl/8", "OpenAI/Python 2.0")}}
+	f.Headers = []llm.Header{{Name: "user-agent", Value: m.text("curl/8", "OpenAI/Python 2.0")}}
 	f.Caller = gateway.Caller{
-		KeyID: text("k1", "k2"), Org: text("acme", "rival"), Team: text("search", "ads", "red"), User: text("ann", "bob"),
-		Roles: []string{"dev", "admin", "operator"}[:r.IntN(4)], Labels: names(), Claims: map[string]any{"sub": text("ann"), "groups": []any{"dev"}},
+		KeyID: m.text("k1", "k2"), Org: m.text("acme", "rival"), Team: m.text("search", "ads", "red"), User: m.text("ann", "bob"),
+		Roles: []string{"dev", "admin", "operator"}[:r.IntN(4)], Labels: m.names(), Claims: map[string]any{"sub": m.text("ann"), "groups": []any{"dev"}},
 	}
-	f.Address, f.User, f.Session, f.Properties = text("192.0.2.1", "2001:db8::1"), text("u1", "u2"), text("s1"), names()
+	f.Address, f.User, f.Session, f.Properties = m.text("192.0.2.1", "2001:db8::1"), m.text("u1", "u2"), m.text("s1"), m.names()
 	for range r.IntN(4) {
-		f.Candidates = append(f.Candidates, gateway.Candidate{
-			Provider: word("openai", "anthropic", "local"), Model: word("gpt-4o", "claude-sonnet-4-5", "llama3.3"), Tags: names(), Region: text("eu", "us"),
-			InputPrice: number() - 1, OutputPrice: number() - 1, Context: number(), MaxOutput: number(), State: word("closed", "open", "half_open"),
-			ErrorsPermille: min(number(), 1000), LatencyMS: number(), FirstTokenMS: number(), InFlight: number(), Weight: number(), LeftPermille: min(number(), 1000),
-		})
+		f.Candidates = append(f.Candidates, m.candidate())
 	}
 	f.Limits, f.Budgets = someLeft(r, o.Limits, f.Now), someLeft(r, o.Budgets, f.Now)
-	verdicts := func(names []string) map[string]gateway.Verdict {
-		m := map[string]gateway.Verdict{}
-		for _, name := range names {
-			m[name] = gateway.Verdict{Action: gateway.Action(word("allow", "redact", "block")), Labels: []string{"email", "ssn"}[:r.IntN(3)], Scores: map[string]float64{"injection": r.Float64()}}
-		}
-		return m
-	}
-	f.Guards, f.Output = verdicts(o.Guards), verdicts(o.OutputGuards)
-	f.Record.Status, f.Record.Usage.Output, f.Record.CostNano = 200+int(r.Int64N(400)), number(), number()
-	f.Record.Provider, f.Record.Finish, f.Record.Truncated = text("openai"), llm.FinishReason(text("stop", "length")), some()
-	*f.Admin = gateway.AdminCall{Method: text("GET", "POST", "DELETE"), Path: text("/api/keys", "/api/usage")}
+	f.Guards, f.Output = m.verdicts(o.Guards), m.verdicts(o.OutputGuards)
+	f.Record.Status, f.Record.Usage.Output, f.Record.CostNano = 200+int(r.Int64N(400)), m.number(), m.number()
+	f.Record.Provider, f.Record.Finish, f.Record.Truncated = m.text("openai"), llm.FinishReason(m.text("stop", "length")), m.some()
+	*f.Admin = gateway.AdminCall{Method: m.text("GET", "POST", "DELETE"), Path: m.text("/api/keys", "/api/usage")}
 	return f
 }
 
