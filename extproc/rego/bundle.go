@@ -104,7 +104,10 @@ func (b *bundled) add(name string, text []byte) error {
 
 // addData adds a data document, which stands at its folder's place.
 func (b *bundled) addData(name string, text []byte) error {
-	document, err := readData(name, text)
+	document, line, err := readData(name, text)
+	if line > 0 {
+		return fmt.Errorf("line %d: %w", line, err)
+	}
 	if err != nil {
 		return err
 	}

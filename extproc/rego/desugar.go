@@ -315,20 +315,22 @@ func withoutVerbs(modules map[string]*ast.Module) error {
 	return errors.Join(ps.join(), errors.New("no rule of a verb in package attache.request, attache.response or attache.admin"))
 }
 
-// unusedSets finds sets in packages of entry points that are no verb and that
-// no rule refers to: more likely a verb misspelt than a wish.
+// unusedSets finds sets that no rule refers to, in packages of entry points those
+// that are no verb, in others those that are called like one: more likely the name
+// of the verb or the package is misspelt than that this is a wish.
 func unusedSets(c *ast.Compiler, ps *problems) {
 	for _, m := range c.Modules {
-		if homeOf(packagePath(m)).on == 0 {
-			continue
-		}
+		asked := homeOf(packagePath(m)).on != 0
 		for _, r := range m.Rules {
 			name := r.Head.Ref()[0].String()
-			if !isSet(r) || verbs[name] != nil || name == effectsName {
+			verb := verbs[name] != nil
+			if !isSet(r) || verb == asked || name == effectsName || len(c.Graph.Dependents(r)) > 0 {
 				continue
 			}
-			if len(c.Graph.Dependents(r)) == 0 {
+			if asked {
 				ps.at(r.Location, "%s is not a verb and no rule uses it", name)
+			} else {
+				ps.at(r.Location, "%s has no effect in package %s, and no rule uses it", name, strings.Join(packagePath(m), "."))
 			}
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -118,9 +119,9 @@ func (s *source) document(ps *problems) map[string]any {
 	config := map[string]any{}
 	from := map[string]string{}
 	for _, name := range slices.Sorted(maps.Keys(s.data)) {
-		members, err := readData(name, s.data[name])
+		members, line, err := readData(name, s.data[name])
 		if err != nil {
-			ps.found(name, err)
+			*ps = append(*ps, problem{name, line, err})
 		}
 		for _, k := range slices.Sorted(maps.Keys(members)) {
 			if other, ok := from[k]; ok {
@@ -132,21 +133,67 @@ func (s *source) document(ps *problems) map[string]any {
 	return map[string]any{"attache": map[string]any{"config": config}}
 }
 
-// readData reads a data file: an object in JSON or YAML.
-func readData(name string, b []byte) (map[string]any, error) {
+// readData reads a data file: an object in JSON or YAML. The line is that of an
+// error, 0 if it is not known.
+func readData(name string, b []byte) (m map[string]any, line int, err error) {
 	unmarshal := util.Unmarshal
 	if path.Ext(name) == ".json" {
+		if line, err := checkJSON(b); err != nil {
+			return nil, line, err
+		}
 		unmarshal = util.UnmarshalJSON
 	}
 	var v any
 	if err := unmarshal(b, &v); err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	m, ok := v.(map[string]any)
 	if !ok {
-		return nil, errors.New("want an object")
+		return nil, 0, errors.New("want an object")
 	}
-	return m, nil
+	return m, 0, nil
+}
+
+// checkJSON finds what OPA's reader does not place, or lets pass: syntax errors,
+// and members that an object has twice.
+func checkJSON(b []byte) (line int, err error) {
+	at := func(offset int64) int { return 1 + bytes.Count(b[:offset], []byte("\n")) }
+	var syntax *json.SyntaxError
+	if errors.As(json.Unmarshal(b, new(any)), &syntax) {
+		return at(syntax.Offset), syntax
+	}
+	d := json.NewDecoder(bytes.NewReader(b))
+	if err := distinct(d); err != nil {
+		return at(d.InputOffset()), err
+	}
+	return 0, nil
+}
+
+// distinct reads a value of JSON that is known to be well-formed, and not too deep.
+func distinct(d *json.Decoder) error {
+	t, err := d.Token()
+	open, ok := t.(json.Delim)
+	if err != nil || !ok {
+		return err
+	}
+	seen := map[json.Token]bool{}
+	for d.More() {
+		if open == '{' {
+			name, err := d.Token()
+			if err != nil {
+				return err
+			}
+			if seen[name] {
+				return fmt.Errorf("%q is there twice", name)
+			}
+			seen[name] = true
+		}
+		if err := distinct(d); err != nil {
+			return err
+		}
+	}
+	_, err = d.Token()
+	return err
 }
 
 // revision is the first 48 bits of a SHA-256 over all that decides.
