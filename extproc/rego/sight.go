@@ -42,21 +42,21 @@ func ReadSight(b []byte) (s Sight, err error) {
 	return Sight{o}, nil
 }
 
-// has reports whether there is a value at a path.
-func (s Sight) has(path []string) bool {
-	o := s.object
-	for i, name := range path {
+// at returns the value at a path; nil: there is none.
+func (s Sight) at(path []string) ast.Value {
+	var v ast.Value = s.object
+	for _, name := range path {
+		o, ok := v.(ast.Object)
+		if !ok {
+			return nil
+		}
 		t := o.Get(ast.StringTerm(name))
 		if t == nil {
-			return false
+			return nil
 		}
-		inner, ok := t.Value.(ast.Object)
-		if !ok {
-			return i == len(path)-1
-		}
-		o = inner
+		v = t.Value
 	}
-	return true
+	return v
 }
 
 // Lacks returns the first field that the rules about requests read and that is
@@ -67,7 +67,7 @@ func (p *Policy) Lacks(s Sight, erased []string) string {
 		return ""
 	}
 	for _, f := range document {
-		if f.on&onRequest != 0 && p.request.reads(f.path) && !s.has(split(f.path)) {
+		if f.on&onRequest != 0 && p.request.reads(f.path) && s.at(split(f.path)) == nil {
 			return f.path
 		}
 	}
@@ -79,13 +79,48 @@ func (p *Policy) Lacks(s Sight, erased []string) string {
 
 // Complete adds to an input that somebody wrote what it does not say: the
 // fields as they are of a request that has nothing, and of limits of which nothing is
-// used. A field that rules about requests do not have is an error.
+// used. A field that rules about requests do not have is an error, and so is a value
+// of another type than the field has: rules would say something else of it.
 func (p *Policy) Complete(s Sight) (Sight, error) {
 	if path := stranger(s.object, ""); path != "" {
 		return Sight{}, fmt.Errorf("rego: input: there is no field %s", path)
 	}
 	nothing := project(onRequest, all).term(&p.nothing).Value.(ast.Object)
+	for _, f := range document {
+		if f.on&onRequest == 0 {
+			continue
+		}
+		if err := f.fits(s.at(split(f.path)), Sight{nothing}.at(split(f.path))); err != nil {
+			return Sight{}, fmt.Errorf("rego: input: %s%w", f.path, err)
+		}
+	}
 	return Sight{overlay(nothing, s.object, "")}, nil
+}
+
+// fits says what is wrong with a written value of a fact, which may be nil, beside
+// one that the gateway makes.
+func (f fact) fits(written, made ast.Value) error {
+	if written == nil {
+		return nil
+	}
+	if have, want := ast.ValueName(written), ast.ValueName(made); have != want {
+		return fmt.Errorf(": want %s, have %s", want, have)
+	}
+	var want ast.Value
+	switch f.form.(type) {
+	case namesOf:
+		want = ast.Boolean(true)
+	case textsOf, headersOf:
+		want = ast.String("")
+	default:
+		return nil
+	}
+	return written.(ast.Object).Iter(func(name, member *ast.Term) error {
+		if have, want := ast.ValueName(member.Value), ast.ValueName(want); have != want {
+			return fmt.Errorf("[%s]: want %s, have %s", name, want, have)
+		}
+		return nil
+	})
 }
 
 // stranger returns a path that the document of a request does not have; empty:

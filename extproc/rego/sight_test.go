@@ -100,6 +100,23 @@ func TestComplete(t *testing.T) {
 			t.Errorf("%s: %v", input, err)
 		}
 	}
+	for input, want := range map[string]string{
+		`{"request":{"images":"2"}}`:             "request.images: want number, have string",
+		`{"user":null}`:                          "user: want string, have null",
+		`{"candidates":{}}`:                      "candidates: want array, have object",
+		`{"caller":{"roles":["admin"]}}`:         "caller.roles: want object, have array",
+		`{"caller":{"roles":{"admin":"yes"}}}`:   `caller.roles["admin"]: want boolean, have string`,
+		`{"properties":{"a":"b","tier":1}}`:      `properties["tier"]: want string, have number`,
+		`{"request":{"headers":{"x-a":["b"]}}}`:  `request.headers["x-a"]: want string, have array`,
+		`{"guards":[]}`:                          "guards: want object, have array",
+		`{"request":{"stream":0}}`:               "request.stream: want boolean, have number",
+		`{"caller":{"claims":[]}}`:               "caller.claims: want object, have array",
+		`{"caller":{"labels":{"tier":{"a":1}}}}`: `caller.labels["tier"]: want string, have object`,
+	} {
+		if _, err := p.Complete(sight(t, input)); err == nil || !strings.HasSuffix(err.Error(), want) {
+			t.Errorf("%s: %v", input, err)
+		}
+	}
 	for _, input := range []string{"", "[]", "{", `{} {}`, "7"} {
 		if _, err := ReadSight([]byte(input)); err == nil {
 			t.Errorf("%q is an input", input)
