@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/attache-gateway/attache/extproc/gateway"
+	"github.com/attache-gateway/attache/extproc/llm"
 	"github.com/attache-gateway/attache/extproc/shadow"
 )
 
@@ -97,12 +98,15 @@ func (s *ruleSet) candidateView() *candidateView {
 // promotePolicy puts the candidate in force. With a query revision=R only if it
 // is that one, so that nobody promotes what he has not looked at.
 func (s *service) promotePolicy(w http.ResponseWriter, r *http.Request) {
-	before, after, err := s.promote(r.URL.Query().Get("revision"))
+	before, after, err := s.promote(r.Context(), r.URL.Query().Get("revision"))
 	switch {
 	case errors.Is(err, errNoCandidate):
 		refuse(w, http.StatusConflict, "no_candidate", err.Error())
 	case errors.Is(err, errOtherCandidate):
 		refuse(w, http.StatusConflict, "other_candidate", err.Error())
+	case err != nil:
+		s.log.Error("the candidate of the policy is not promoted", "error", err)
+		refuse(w, http.StatusInternalServerError, llm.CodeInternal, "the candidate could not be promoted; the log says why")
 	default:
 		caller, _ := r.Context().Value(callerKey{}).(gateway.Caller)
 		s.log.Warn("the candidate of the policy was promoted", "policy", after, "before", before, "key", caller.KeyID, "user", caller.User, "address", r.RemoteAddr)

@@ -3,8 +3,8 @@ package cli
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"slices"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -14,6 +14,7 @@ import (
 	"github.com/attache-gateway/attache/extproc/inmem"
 	"github.com/attache-gateway/attache/extproc/ledger"
 	"github.com/attache-gateway/attache/extproc/llm"
+	"github.com/attache-gateway/attache/extproc/rego"
 )
 
 // A counting is what limits and budgets are counted with. It outlives
@@ -21,17 +22,19 @@ import (
 // gateway.Sink: it looks at the budgets of each request that has ended.
 type counting struct {
 	log    *slog.Logger
+	ledger string // path of the database
 	store  *inmem.Limits
 	alerts *alert.Alerts
 
 	bounds atomic.Pointer[bounds] // in force
 
-	mu     sync.Mutex
-	seeded map[seededKind]bool
+	// By this program, from when they came into force. Who changes what is in force
+	// does not do so twice at once.
+	counted map[windowKind]bool
 }
 
-// A seededKind is a kind of limits of which the ledger said what was used before.
-type seededKind struct{ per, window, zone string }
+// A windowKind is a kind of limits by the calendar.
+type windowKind struct{ per, window, zone string }
 
 // bounds are the limits and budgets of a configuration.
 type bounds struct {
@@ -54,10 +57,37 @@ func boundsOf(c *config.Config) *bounds {
 // all returns the limits and then the budgets.
 func (b *bounds) all() []gateway.Limit { return slices.Concat(b.limits, b.budgets) }
 
-func newCounting(log *slog.Logger, alerted func(budget string, permille int64)) *counting {
-	n := &counting{log: log, store: inmem.NewLimits(log), alerts: alert.New(log, alerted), seeded: map[seededKind]bool{}}
+// windows are the limits by the calendar of a configuration and of some rules, any
+// of which may be nil.
+func (b *bounds) windows(policies ...*rego.Policy) []gateway.Limit {
+	all := b.all()
+	for _, p := range policies {
+		if p != nil {
+			all = append(all, p.Windows()...)
+		}
+	}
+	return slices.DeleteFunc(all, func(l gateway.Limit) bool { return l.Window == "" })
+}
+
+func (b *bounds) kindOf(l *gateway.Limit) windowKind {
+	return windowKind{l.Per, l.Window, b.zone.String()}
+}
+
+// newCounting returns one without limits, for which a ledger knows what was used
+// before.
+func newCounting(log *slog.Logger, ledger string, alerted func(budget string, permille int64)) *counting {
+	n := &counting{log: log, ledger: ledger, store: inmem.NewLimits(log), alerts: alert.New(log, alerted)}
 	n.bounds.Store(&bounds{})
 	return n
+}
+
+// put notes what is in force from now on.
+func (n *counting) put(b *bounds, live *rego.Policy) {
+	n.bounds.Store(b)
+	n.counted = map[windowKind]bool{}
+	for _, l := range b.windows(live) {
+		n.counted[b.kindOf(&l)] = true
+	}
 }
 
 // limits is where to count. Without a counting it is a place of which nobody knows.
@@ -72,34 +102,37 @@ func (n *counting) limits(log *slog.Logger) gateway.Limits {
 // those that used most.
 const maxSeeded = 100_000
 
-// seed takes over from the ledger what was used in the calendar windows of a
-// configuration and of its rules before this program counted it, as at a start.
-func (n *counting) seed(ctx context.Context, c *config.Config, rules *ruleSet, now time.Time) error {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	all := boundsOf(c).all()
-	if rules.live != nil {
-		all = append(all, rules.live.Windows()...)
+// seed takes over from the ledger what was used in the calendar windows of what
+// will be in force before this program counted it, as at a start.
+func (n *counting) seed(ctx context.Context, b *bounds, now time.Time, policies ...*rego.Policy) error {
+	known := maps.Clone(n.counted)
+	if known == nil {
+		known = map[windowKind]bool{}
 	}
-	for _, l := range all {
-		k := seededKind{l.Per, l.Window, c.Zone.String()}
-		since, _ := l.Period(now, c.Zone)
-		if l.Window == "" || n.seeded[k] {
-			continue
-		}
-		begun := time.Now()
-		used, err := ledger.Used(ctx, c.Ledger.SQLite, l.Per, since, maxSeeded)
-		if err != nil {
-			return err
-		}
-		n.log.Info("the ledger says what was used before", "per", l.Per, "window", l.Window, "accounts", len(used), "took", time.Since(begun).Round(time.Millisecond))
-		for _, u := range used {
-			claim := gateway.Claim{Limit: &l, Account: gateway.AccountName(u.Account), Zone: c.Zone, Amount: gateway.Amount{Requests: u.Requests, Tokens: u.Tokens, CostNano: u.CostNano}}
-			if err := n.store.Seed(now, claim); err != nil {
+	for _, l := range b.windows(policies...) {
+		if k := b.kindOf(&l); !known[k] {
+			known[k] = true
+			if err := n.seedKind(ctx, &l, b.zone, now); err != nil {
 				return err
 			}
 		}
-		n.seeded[k] = true
+	}
+	return nil
+}
+
+func (n *counting) seedKind(ctx context.Context, l *gateway.Limit, zone *time.Location, now time.Time) error {
+	since, _ := l.Period(now, zone)
+	begun := time.Now()
+	used, err := ledger.Used(ctx, n.ledger, l.Per, since, maxSeeded)
+	if err != nil {
+		return err
+	}
+	n.log.Info("the ledger says what was used before", "per", l.Per, "window", l.Window, "accounts", len(used), "took", time.Since(begun).Round(time.Millisecond))
+	for _, u := range used {
+		claim := gateway.Claim{Limit: l, Account: gateway.AccountName(u.Account), Zone: zone, Amount: gateway.Amount{Requests: u.Requests, Tokens: u.Tokens, CostNano: u.CostNano}}
+		if err := n.store.Seed(now, claim); err != nil {
+			return err
+		}
 	}
 	return nil
 }

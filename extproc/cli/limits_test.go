@@ -35,8 +35,8 @@ type told []string
 
 func (a *told) add(budget string, permille int64) { *a = append(*a, fmt.Sprint(budget, " ", permille)) }
 
-func count(t *testing.T, a *told) *counting {
-	n := newCounting(slog.New(slog.DiscardHandler), a.add)
+func count(t *testing.T, c *config.Config, a *told) *counting {
+	n := newCounting(slog.New(slog.DiscardHandler), c.Ledger.SQLite, a.add)
 	t.Cleanup(n.alerts.Close)
 	return n
 }
@@ -74,15 +74,15 @@ func TestSeed(t *testing.T) {
 	l.Close()
 	now := inTokyo.Add(2 * time.Hour)
 	var alerts told
-	n := count(t, &alerts)
+	n := count(t, c, &alerts)
 	b := boundsOf(c)
 	for range 2 { // as a reload does
-		if err := n.seed(t.Context(), c, &ruleSet{}, now); err != nil {
+		if err := n.seed(t.Context(), b, now); err != nil {
 			t.Fatal(err)
 		}
 	}
 	n.known(b, now)
-	n.bounds.Store(b)
+	n.put(b, nil)
 	for account, want := range map[string]gateway.Amount{
 		"red":  {Requests: 1, Tokens: 120, CostNano: 6e8},
 		"blue": {Requests: 1, Tokens: 120, CostNano: 3e8},
@@ -108,13 +108,40 @@ func TestSeed(t *testing.T) {
 	}
 }
 
+// TestSeedAgain: what was used while no limit of a kind was in force is used when
+// there is one again, and the count of what is in force is not asked for anew.
+func TestSeedAgain(t *testing.T) {
+	c := limitedConfig(t, "")
+	now := inTokyo.Add(time.Hour)
+	n := count(t, c, new(told))
+	b, none := boundsOf(c), &bounds{zone: c.Zone}
+	for i, step := range []struct {
+		of   *bounds
+		want int64
+	}{{b, 1e8}, {b, 1e8}, {none, 1e8}, {b, 4e8}} {
+		l, err := ledger.Open(t.Context(), ledger.Options{Path: c.Ledger.SQLite})
+		if err != nil {
+			t.Fatal(err)
+		}
+		l.Record(spend(fmt.Sprint(i), inTokyo, "red", 1e8))
+		l.Close()
+		if err := n.seed(t.Context(), step.of, now); err != nil {
+			t.Fatal(err)
+		}
+		n.put(step.of, nil)
+		if used := n.leftOf(t, &b.budgets[0], b.zone, "red", now).Used.CostNano; used != step.want {
+			t.Errorf("step %d: %d is used, want %d", i, used, step.want)
+		}
+	}
+}
+
 // TestAlertsOfRecords: whoever spends is told of, by what the store says.
 func TestAlertsOfRecords(t *testing.T) {
 	c := limitedConfig(t, `, {name: users, per: user, usd: 2/day, alert: [10%]}, {name: silent, per: key, usd: 1/day}, {per: model, usd: 1/day, alert: [100%]}`)
 	var alerts told
-	n := count(t, &alerts)
+	n := count(t, c, &alerts)
 	b := boundsOf(c)
-	n.bounds.Store(b)
+	n.put(b, nil)
 	claims := []gateway.Claim{
 		{Limit: &b.budgets[0], Account: "red", Zone: b.zone, Amount: gateway.Amount{CostNano: 7e8}},
 		{Limit: &b.budgets[1], Account: "ann", Zone: b.zone, Amount: gateway.Amount{CostNano: 7e8}},
@@ -142,9 +169,9 @@ func TestAlertsOfRecords(t *testing.T) {
 // TestShowLimits: GET /api/limits has the accounts with the least left, few of them.
 func TestShowLimits(t *testing.T) {
 	c := limitedConfig(t, "")
-	n := count(t, new(told))
+	n := count(t, c, new(told))
 	b := boundsOf(c)
-	n.bounds.Store(b)
+	n.put(b, nil)
 	now := time.Now()
 	for i, account := range []string{"red", "blue", "green"} {
 		claim := gateway.Claim{Limit: &b.budgets[0], Account: account, Zone: b.zone, Amount: gateway.Amount{Requests: 1, Tokens: 50, CostNano: []int64{2e8, 9e8, 5e8}[i]}}

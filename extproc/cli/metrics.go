@@ -20,7 +20,7 @@ func (s *service) sinks() []gateway.Sink {
 
 // loaded notes what was put in force.
 func (s *service) loaded(c *config.Config, g *gateway.Gateway, rules *ruleSet) {
-	s.counting.bounds.Store(boundsOf(c))
+	s.counting.put(boundsOf(c), rules.live)
 	s.metrics.Configured(g.Configured())
 	s.metrics.ConfigLoaded(nil)
 	s.metrics.PolicyLoaded(rules.stale)

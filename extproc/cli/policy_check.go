@@ -25,8 +25,8 @@ type checked struct {
 	Missing  []string    `json:"missing"`
 }
 
-// policyCheck loads rules as the gateway does, and says what is doubtful in them
-// and what they cost.
+// policyCheck loads rules as the gateway does, those of a configuration with its
+// candidate, and says what is doubtful in them and what they cost.
 func (p *Program) policyCheck(ctx context.Context, args []string) error {
 	f := p.flags("policy check")
 	file := ruleFlags(f)
@@ -43,6 +43,11 @@ func (p *Program) policyCheck(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	if len(words) == 0 && !b.config.Policy.Shadow.Empty() {
+		if err := b.checkCandidate(ctx); err != nil {
+			return fmt.Errorf("candidate: %w", err)
+		}
+	}
 	report, err := rego.Test(ctx, b.options, true)
 	if err != nil {
 		return err
@@ -56,6 +61,15 @@ func (p *Program) policyCheck(ctx context.Context, args []string) error {
 		fmt.Fprintln(p.Stdout, "warning:", w)
 	}
 	return p.printRules(c.Rules)
+}
+
+func (b *ruleBook) checkCandidate(ctx context.Context) error {
+	other, err := b.candidate(ctx, "")
+	if err != nil {
+		return err
+	}
+	_, err = rego.Load(ctx, other.options)
+	return err
 }
 
 // printRules is a table of rules with a guess of what each costs.

@@ -123,7 +123,7 @@ func (s *service) rebuild(ctx context.Context, p *Program, file string) (*config
 		s.metrics.PolicyLoaded(err)
 		return nil, nil, nil, nil, err
 	}
-	if err := s.counting.seed(ctx, c, rules, time.Now()); err != nil {
+	if err := s.counting.seed(ctx, boundsOf(c), time.Now(), rules.counting()...); err != nil {
 		return nil, nil, nil, nil, err
 	}
 	creds := credential.NewSet(s.log)

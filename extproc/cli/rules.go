@@ -236,6 +236,14 @@ func (s *ruleSet) revision() string {
 	return s.live.Revision()
 }
 
+// counting are the rules whose limits are asked for.
+func (s *ruleSet) counting() []*rego.Policy {
+	if s.Canary == nil {
+		return []*rego.Policy{s.live}
+	}
+	return []*rego.Policy{s.live, s.candidate}
+}
+
 // promoted notes rules that no load put in force.
 func (h *policyHistory) promoted(s *ruleSet) {
 	h.mu.Lock()
@@ -268,7 +276,7 @@ var errNoCandidate = errors.New("there is no candidate beside the rules in force
 var errOtherCandidate = errors.New("the candidate is another one by now")
 
 // promote puts the candidate in force. The revision may be empty: whichever it is.
-func (s *service) promote(revision string) (before, after string, err error) {
+func (s *service) promote(ctx context.Context, revision string) (before, after string, err error) {
 	s.changing.Lock()
 	defer s.changing.Unlock()
 	was := s.policies.inForce()
@@ -278,6 +286,10 @@ func (s *service) promote(revision string) (before, after string, err error) {
 	case revision != "" && revision != was.candidate.Revision():
 		return "", "", errOtherCandidate
 	}
+	b := s.counting.bounds.Load()
+	if err := s.counting.seed(ctx, b, time.Now(), was.candidate); err != nil {
+		return "", "", err
+	}
 	now := *was
 	now.Rules = gateway.Rules{Policy: was.candidate}
 	now.live, now.pair, now.loaded = was.candidate, nil, time.Now()
@@ -285,5 +297,6 @@ func (s *service) promote(revision string) (before, after string, err error) {
 	now.promotion = &promotion{instead: was.own, files: was.files}
 	s.holder.Current().Promote(was.candidate)
 	s.policies.promoted(&now)
+	s.counting.put(b, now.live)
 	return was.live.Revision(), now.live.Revision(), nil
 }

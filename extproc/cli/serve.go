@@ -83,7 +83,7 @@ func (p *Program) start(ctx context.Context, c *config.Config, file string) (_ *
 	if s.ledger, err = ledger.Open(ctx, ledger.Options{Path: c.Ledger.SQLite, Logger: s.log}); err != nil {
 		return nil, err
 	}
-	s.counting = newCounting(s.log, s.metrics.BudgetAlert)
+	s.counting = newCounting(s.log, c.Ledger.SQLite, s.metrics.BudgetAlert)
 	if err = s.decisions.open(c, s.log); err != nil {
 		return nil, err
 	}
@@ -92,7 +92,7 @@ func (p *Program) start(ctx context.Context, c *config.Config, file string) (_ *
 	if err != nil {
 		return nil, err
 	}
-	if err = s.counting.seed(ctx, c, rules, time.Now()); err != nil {
+	if err = s.counting.seed(ctx, boundsOf(c), time.Now(), rules.counting()...); err != nil {
 		return nil, err
 	}
 	s.counting.known(boundsOf(c), time.Now())
