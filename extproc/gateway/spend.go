@@ -44,11 +44,12 @@ func (x *Exchange) spent() bool {
 	return m.counted > b.output
 }
 
-// extend reserves more for a stream: some of it, if there is not that much.
+// extend reserves more for a stream: some of it, if there is not that much. It
+// ends when that is enough for what came, or b.dry says why there is no more.
 func (x *Exchange) extend() {
 	b, m := x.booked, &x.resp.meter
-	tokens := max(extension, m.counted+ahead-b.output)
-	for {
+	wanted := func() int64 { return max(extension, m.counted+ahead-b.output) }
+	for tokens := wanted(); ; {
 		now := x.gw.now()
 		short, err := b.extend(context.Background(), now, tokens)
 		if err != nil {
@@ -57,7 +58,11 @@ func (x *Exchange) extend() {
 			return
 		}
 		if short == nil {
-			return
+			if m.counted <= b.output {
+				return
+			}
+			tokens = wanted()
+			continue
 		}
 		room := int64(0)
 		switch short.Measure {

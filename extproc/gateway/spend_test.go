@@ -141,6 +141,24 @@ func TestStreamIsExtended(t *testing.T) {
 	}
 }
 
+// One piece of text can be longer than all that is left: the stream ends behind it.
+func TestCutBehindLongText(t *testing.T) {
+	h, till := bounded(t, nil, tokensPer("key", inputOfChat+unknownLength+30))
+	x, _, _ := decide(t, h, chatPath, chat("a/m", `,"stream":true`))
+	if _, err := x.Respond(1, 200, []llm.Header{{Name: "content-type", Value: "text/event-stream"}}, false); err != nil {
+		t.Fatal(err)
+	}
+	long := bytes.ReplaceAll(words(llm.OpenAI, 1)[0], []byte(" hello world"), bytes.Repeat([]byte(" hello world"), 600))
+	out := x.Chunk(long, false)
+	if !out.End || !bytes.HasPrefix(out.Body, long) || !bytes.HasSuffix(out.Body, []byte("data: [DONE]\n\n")) {
+		t.Errorf("ended: %v, with %.300s", out.End, out.Body[max(0, len(out.Body)-300):])
+	}
+	x.Close(false)
+	if got := till.held("key k"); !x.record.Cut || x.record.Limit != "l" || got.Tokens != inputOfChat+1200 {
+		t.Errorf("booked %+v, record %+v", got, x.record)
+	}
+}
+
 // A store that fails in the middle of a stream ends it.
 func TestExtensionFails(t *testing.T) {
 	h, till := bounded(t, nil, tokensPer("key", 1e6))
