@@ -156,5 +156,15 @@ func (l *Limit) Period(now time.Time, zone *time.Location) (since, until time.Ti
 	default:
 		return since, until
 	}
-	return time.Date(y, m, d, 0, 0, 0, 0, zone), time.Date(y, m+time.Month(months), d+days, 0, 0, 0, 0, zone)
+	return begin(y, m, d, zone), begin(y, m+time.Month(months), d+days, zone)
+}
+
+// begin is when a day begins. Where clocks are put forward at midnight there is no
+// 0:00, and time.Date may say 23:00 of the day before.
+func begin(y int, m time.Month, d int, zone *time.Location) time.Time {
+	t := time.Date(y, m, d, 0, 0, 0, 0, zone)
+	if t.Hour() > 12 {
+		_, t = t.ZoneBounds()
+	}
+	return t
 }

@@ -163,10 +163,14 @@ func tokensPer(per string, n int64) Limit {
 }
 
 func TestPeriod(t *testing.T) {
-	berlin, err := time.LoadLocation("Europe/Berlin")
-	if err != nil {
-		t.Skip("this machine knows no time zones")
+	zone := func(name string) *time.Location {
+		z, err := time.LoadLocation(name)
+		if err != nil {
+			t.Skip("this machine knows no time zones")
+		}
+		return z
 	}
+	berlin, santiago, cairo, havana := zone("Europe/Berlin"), zone("America/Santiago"), zone("Africa/Cairo"), zone("America/Havana")
 	for _, c := range []struct {
 		window, now  string
 		zone         *time.Location
@@ -179,6 +183,11 @@ func TestPeriod(t *testing.T) {
 		{WindowWeek, "2026-05-18T00:00:00Z", nil, "2026-05-18T00:00:00Z", "2026-05-25T00:00:00Z"},
 		{WindowMonth, "2026-12-31T12:00:00Z", nil, "2026-12-01T00:00:00Z", "2027-01-01T00:00:00Z"},
 		{WindowMonth, "2026-10-31T23:30:00Z", berlin, "2026-10-31T23:00:00Z", "2026-11-30T23:00:00Z"},
+		{WindowDay, "2026-09-06T03:59:59Z", santiago, "2026-09-05T04:00:00Z", "2026-09-06T04:00:00Z"}, // 1:00 comes after 23:59
+		{WindowDay, "2026-09-06T04:00:00Z", santiago, "2026-09-06T04:00:00Z", "2026-09-07T03:00:00Z"},
+		{WindowDay, "2026-04-24T01:00:00Z", cairo, "2026-04-23T22:00:00Z", "2026-04-24T21:00:00Z"},
+		{WindowDay, "2026-11-01T04:30:00Z", havana, "2026-11-01T04:00:00Z", "2026-11-02T05:00:00Z"}, // 0:00 comes twice
+		{WindowDay, "2026-11-01T05:30:00Z", havana, "2026-11-01T04:00:00Z", "2026-11-02T05:00:00Z"},
 	} {
 		now, err := time.Parse(time.RFC3339, c.now)
 		if err != nil {
