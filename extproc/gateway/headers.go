@@ -38,6 +38,17 @@ var credentials = [...]string{
 	"x-amz-date", "x-amz-security-token", "x-amz-content-sha256",
 }
 
+// secretWords are parts of the names of headers that carry keys and cookies.
+var secretWords = [...]string{"auth", "authorization", "cookie", "credential", "credentials", "jwt", "password", "secret", "token"}
+
+// Concealed reports whether no policy sees a client's header of this name, since
+// it carries a key or a cookie or is a field of its own. What a policy sees can
+// stand in the log of decisions.
+func Concealed(name string) bool {
+	return isContext(name) || slices.Contains(credentials[:], name) || strings.HasSuffix(name, "api-key") ||
+		slices.ContainsFunc(strings.Split(name, "-"), func(word string) bool { return slices.Contains(secretWords[:], word) })
+}
+
 // dialectHeaders may be set by one attempt and must not reach the next one's
 // provider, unless that sets them again.
 var dialectHeaders = [...]string{"anthropic-version", "anthropic-beta", "openai-beta"}

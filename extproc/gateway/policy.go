@@ -195,14 +195,17 @@ func (x *Exchange) sense(ctx context.Context, r *llm.Request, t *target) *llm.An
 	return nil
 }
 
-// headersFor are the client's headers that a policy may see: none that carries
-// a key or a cookie, and none that is a field of its own.
+// headersFor are the client's headers that a policy may see, each name once.
 func (x *Exchange) headersFor() (hs []llm.Header) {
 	for _, h := range x.head.Headers {
-		secret := slices.Contains(credentials[:], h.Name) || slices.Contains(x.gw.credentials, h.Name) || h.Name == "cookie" || h.Name == "proxy-authorization"
-		if !secret && !isContext(h.Name) && !strings.HasPrefix(h.Name, ":") {
-			hs = append(hs, h)
+		if strings.HasPrefix(h.Name, ":") || Concealed(h.Name) || slices.Contains(x.gw.credentials, h.Name) {
+			continue
 		}
+		if i := slices.IndexFunc(hs, func(o llm.Header) bool { return o.Name == h.Name }); i >= 0 {
+			hs[i].Value += ", " + h.Value
+			continue
+		}
+		hs = append(hs, h)
 	}
 	return hs
 }

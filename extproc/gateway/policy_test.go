@@ -204,7 +204,7 @@ func TestFactsThatAreRead(t *testing.T) {
 			o.Guards = []InputGuard{{Guard: named{"pii", &calls, says(Verdict{Action: ActionAllow})}, Asked: true}}
 		})
 		decide(t, h, chatPath, chat("a/m", `,"temperature":0.7,"response_format":{"type":"json_object"},"tools":[{"type":"function","function":{"name":"mail"}}]`),
-			"authorization", "Bearer k", "cookie", "c", "x-tenant", "t1", "x-forwarded-for", "9.9.9.9, 192.0.2.7",
+			"authorization", "Bearer k", "cookie", "c", "helicone-auth", "k", "x-auth-token", "k", "x-some-api-key", "k", "x-tenant", "t1", "x-tenant", "t2", "x-forwarded-for", "9.9.9.9, 192.0.2.7",
 			"x-attache-user", "ann", "helicone-session-id", "s", "x-attache-property-mail", "ann@example.com")
 		for fact, n := range map[string]int{
 			"request.headers": len(got.Headers), "request.tokens": int(got.InputTokens), "request.tools": len(got.Tools),
@@ -217,6 +217,9 @@ func TestFactsThatAreRead(t *testing.T) {
 		for _, hd := range got.Headers {
 			if hd.Name != "x-tenant" && hd.Name != "x-forwarded-for" && hd.Name != "content-type" {
 				t.Errorf("the policy sees the header %s", hd.Name)
+			}
+			if hd.Name == "x-tenant" && hd.Value != "t1, t2" {
+				t.Errorf("the policy sees %q of a header that is there twice", hd.Value)
 			}
 		}
 		if got.Temperature != 700 || got.TopP != -1 || got.Format != "json_object" || got.Address != "192.0.2.7" {

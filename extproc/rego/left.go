@@ -176,12 +176,20 @@ func (v leftOf) number(f *gateway.Facts, path []string) (int64, bool) {
 }
 
 // unnamed says why there is nothing at a path of the input with a name of the
-// configuration in it; empty: there is.
+// configuration or of a header in it; empty: there is.
 func (o *Options) unnamed(path []string) string {
 	if len(path) < 2 {
 		return ""
 	}
 	switch path[0] {
+	case "request":
+		if path[1] == "headers" && len(path) > 2 && path[2] != anyMember && path[2] != lengthOf {
+			return unseenHeader(path[2])
+		}
+	case "properties":
+		if path[1] != strings.ToLower(path[1]) {
+			return "names of properties are in lower case"
+		}
 	case "guards":
 		if path[1] != anyMember && !slices.Contains(o.Guards, path[1]) {
 			return "there is no guard of this name in the configuration"
@@ -194,6 +202,16 @@ func (o *Options) unnamed(path []string) string {
 		return limitsLeft.unnamed(o.Limits, "limit", path[1:])
 	case "budgets":
 		return budgetsLeft.unnamed(o.Budgets, "budget", path[1:])
+	}
+	return ""
+}
+
+func unseenHeader(name string) string {
+	switch {
+	case name != strings.ToLower(name):
+		return "names of headers are in lower case"
+	case gateway.Concealed(name):
+		return "rules do not see headers that carry keys or cookies, or that are user, session and properties"
 	}
 	return ""
 }
