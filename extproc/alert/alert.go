@@ -62,7 +62,20 @@ type account struct{ budget, name string }
 
 type reached struct {
 	resets   time.Time
-	permille int64 // the largest share that was told
+	limit    int64 // nano-dollars
+	permille int64 // the largest share of it that was told
+}
+
+// of is what was told of what is now the budget. A larger one is not used up because
+// a smaller one was.
+func (r *reached) of(s *State) int64 {
+	switch {
+	case r.resets.Before(s.Resets):
+		return 0
+	case s.Limit > r.limit:
+		return int64(float64(r.permille) * float64(r.limit) / float64(s.Limit))
+	}
+	return r.permille
 }
 
 // New starts what calls webhooks. count is called for each alert.
@@ -106,15 +119,16 @@ func (a *Alerts) cross(b *Budget, s *State, now time.Time) []int64 {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	at := account{b.Name, s.Account}
-	before, known := a.told[at]
-	if before.resets.Before(s.Resets) {
-		before.permille = 0 // of another window
+	last, known := a.told[at]
+	before := last.of(s)
+	switch {
+	case s.Resets.Before(last.resets): // of a request that ended later than others of its window
+	case used <= before, !known && !a.room(now):
+	default:
+		a.told[at] = reached{s.Resets, s.Limit, used}
+		return slices.DeleteFunc(slices.Clone(b.Shares), func(share int64) bool { return share <= before || share > used })
 	}
-	if used <= before.permille || !known && !a.room(now) {
-		return nil
-	}
-	a.told[at] = reached{s.Resets, used}
-	return slices.DeleteFunc(slices.Clone(b.Shares), func(share int64) bool { return share <= before.permille || share > used })
+	return nil
 }
 
 // room makes room for an account by forgetting those whose window has ended.

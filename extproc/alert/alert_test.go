@@ -70,6 +70,8 @@ func TestEachShareOnce(t *testing.T) {
 		{"", 2000, false, december, []string{"team 500", "team 800", "team 1000"}},
 		{"red", 10, false, january, nil},
 		{"red", 500, false, january, []string{"team 500"}},
+		{"red", 900, false, december, nil}, // of a request that took long to end
+		{"red", 501, false, january, nil},
 	} {
 		a.Saw(b, State{Account: c.account, Limit: 1000, Used: c.used, Refused: c.refused, Resets: c.resets}, november)
 		if got := told.take(); !slices.Equal(got, c.want) {
@@ -80,6 +82,32 @@ func TestEachShareOnce(t *testing.T) {
 	a.Saw(b, State{Account: "green", Limit: 1000, Used: 1000, Resets: december}, november)
 	if got := told.take(); !slices.Equal(got, []string{"team 1000"}) {
 		t.Errorf("after a restart: told %q", got)
+	}
+}
+
+// A share of a larger budget is another share; one of a smaller one is told at once
+// if it is reached by that.
+func TestAnotherLimit(t *testing.T) {
+	var told counter
+	a := New(slog.New(slog.DiscardHandler), told.add)
+	defer a.Close()
+	b := &Budget{Name: "b", Per: "team", Shares: []int64{500, 1000}}
+	for _, c := range []struct {
+		limit, used int64
+		want        []string
+	}{
+		{100, 100, []string{"b 500", "b 1000"}},
+		{1000, 101, nil},
+		{1000, 499, nil},
+		{1000, 500, []string{"b 500"}},
+		{1000, 600, nil},
+		{600, 600, []string{"b 1000"}},
+		{500, 600, nil},
+	} {
+		a.Saw(b, State{Account: "red", Limit: c.limit, Used: c.used, Resets: december}, november)
+		if got := told.take(); !slices.Equal(got, c.want) {
+			t.Errorf("%d of %d: told %q, want %q", c.used, c.limit, got, c.want)
+		}
 	}
 }
 
