@@ -75,15 +75,18 @@ func (w *window) advance() error {
 	if err := w.check(); err != nil {
 		return err
 	}
-	for len(w.queue) > 0 && w.queue[0].open == 0 {
-		p := w.queue[0]
-		w.queue = slices.Delete(w.queue, 0, 1)
+	n := slices.IndexFunc(w.queue, func(p *passage) bool { return p.open > 0 })
+	if n < 0 {
+		n = len(w.queue)
+	}
+	for _, p := range w.queue[:n] {
 		w.waiting -= len(p.raw)
 		w.strip(p)
 		if err := w.next(p); err != nil {
 			return err
 		}
 	}
+	w.queue = slices.Delete(w.queue, 0, n)
 	return nil
 }
 

@@ -28,7 +28,8 @@ type segment struct {
 	fresh   int      // bytes that no check has seen
 	closed  bool     // nothing follows
 	json    bool     // the text is JSON
-	before  jsonText // up to the end of the context
+	walk    jsonText // as far as walked
+	walked  int      // bytes
 	sofar   jsonText // up to the end of the text
 }
 
@@ -97,6 +98,9 @@ func (s *segment) decide(findings []Finding, hold, keep int, redact bool) (count
 		p := &s.pieces[i]
 		begin := done
 		done += p.n
+		for len(findings) > 0 && findings[0].End <= begin { // a long text has many pieces, and many findings
+			findings = findings[1:]
+		}
 		if p.in.open--; len(findings) == 0 && !p.rewrite {
 			continue
 		}
@@ -113,9 +117,7 @@ func (s *segment) decide(findings []Finding, hold, keep int, redact bool) (count
 			p.in.redacted = append(p.in.redacted, p.event)
 		}
 	}
-	if s.json {
-		s.before.run(s.text[s.context:end])
-	}
+	s.walkTo(end)
 	s.forget(n, end, max(last, end-keep, 0))
 	return counted, nil
 }
@@ -158,7 +160,10 @@ func (s *segment) redacted(findings []Finding, begin, end int) (text []byte, hit
 	at := begin
 	for _, f := range findings {
 		start := max(f.Start, s.context) // what went out cannot be taken back
-		if f.End <= begin || start >= end || f.End <= s.context {
+		if start >= end {
+			break
+		}
+		if f.End <= begin {
 			continue
 		}
 		if start >= begin {
@@ -180,9 +185,8 @@ func (s *segment) replacement(dst []byte, f *Finding, start int) ([]byte, error)
 	if !s.json {
 		return append(dst, f.standIn()...), nil
 	}
-	at := s.before
-	at.run(s.text[s.context:start])
-	if !at.inside() || !at.stays(s.text[start:f.End]) {
+	s.walkTo(start)
+	if at := s.walk; !at.inside() || !at.stays(s.text[start:f.End]) {
 		return nil, errBreaksJSON
 	}
 	quoted := jsonx.AppendString(nil, f.standIn())
@@ -190,6 +194,14 @@ func (s *segment) replacement(dst []byte, f *Finding, start int) ([]byte, error)
 }
 
 var errBreaksJSON = errors.New("gateway: redaction breaks the JSON of a tool call, or of content that is JSON")
+
+// walkTo follows the JSON up to a place, which is not before the last one.
+func (s *segment) walkTo(at int) {
+	if s.json {
+		s.walk.run(s.text[s.walked:at])
+		s.walked = at
+	}
+}
 
 // forget drops the first n pieces, which end at end, and the text before from.
 func (s *segment) forget(n, end, from int) {
@@ -199,6 +211,7 @@ func (s *segment) forget(n, end, from int) {
 	s.pieces = slices.Delete(s.pieces, 0, n)
 	s.text = append(s.text[:0], s.text[from:]...)
 	s.context = end - from
+	s.walked = s.context
 }
 
 // inSegment are the findings in segment i, whose text must have them, in order.
