@@ -187,7 +187,7 @@ func (s *KeyServer) fetch(ctx context.Context) (time.Duration, error) {
 	case response.StatusCode == http.StatusNotModified && s.etag != "":
 		return freshness(response.Header, s.every), nil
 	case response.StatusCode != http.StatusOK:
-		return 0, fmt.Errorf("auth: the server says %s", response.Status)
+		return 0, fmt.Errorf("auth: the server says %d %s", response.StatusCode, http.StatusText(response.StatusCode))
 	}
 	data, err := readBounded(response.Body)
 	if err != nil {
@@ -291,6 +291,11 @@ func (all *KeyServers) Use(url string, every time.Duration) (_ *KeyServer, relea
 		s = &KeyServer{
 			url: url, every: every, client: all.client, log: all.log,
 			asked: make(chan struct{}, 1), tried: make(chan struct{}), ended: make(chan struct{}), due: make(chan struct{}),
+		}
+		for other, known := range all.all {
+			if set := known.current(); other.url == url && set != nil { // it differs in how often it is looked at
+				s.set.Store(set)
+			}
 		}
 		var ctx context.Context
 		ctx, s.cancel = context.WithCancel(context.Background())

@@ -216,8 +216,13 @@ func TestServersAreShared(t *testing.T) {
 		} else {
 			release()
 		}
-		releaseB()
 		o.set(func(o *origin) { o.hold = time.Hour })
+		if e, release := all.Use(jwksURL, time.Minute); e == a || e.current() == nil {
+			t.Error("a reload that has the server looked at more often forgets the keys")
+		} else {
+			release()
+		}
+		releaseB()
 		before := c.current()
 		go func() { time.Sleep(time.Second); releaseC() }()
 		begun := time.Now()
