@@ -130,7 +130,8 @@ func (g *guarding) held(err error) error {
 	return err
 }
 
-// A stopped is the error of a response that a guard did not let through: it is
+// A stopped is the error of a response that a guard did not let through. The client
+// gets the answer.
 type stopped struct {
 	detail string // for operators
 	answer *llm.Error

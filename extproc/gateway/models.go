@@ -16,8 +16,9 @@ import (
 
 // listModels answers GET /v1/models and /v1/models/ID in the client's format, if
 // the policy does not deny it: the names under models, then the providers' own, as
-// provider/model, of which key and policy leave the caller a target. The list is one page, however many a client asks for. An ID may
-// be any name that a request can have, listed or not.
+// provider/model, of which key and policy leave the caller a target. The list is
+// one page, however many a client asks for. An ID may be any name that a request
+// can have, listed or not.
 func (x *Exchange) listModels(ctx context.Context) *llm.Answer {
 	whole, _ := x.head.path()
 	_, id, one := strings.Cut(strings.TrimSuffix(whole, "/"), "/models/")
