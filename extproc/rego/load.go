@@ -101,6 +101,7 @@ type loader struct {
 	Options
 	source              *source
 	more                map[string][]byte // shipped rules
+	data                map[string]any
 	capabilities        *ast.Capabilities
 	own, tests, shipped map[string]*ast.Module
 	store               storage.Store
@@ -121,12 +122,12 @@ func newLoader(ctx context.Context, o Options) (*loader, error) {
 		return nil, err
 	}
 	var ps problems
-	document := l.source.document(&ps)
+	l.data = l.source.document(&ps)
 	l.own, l.tests, l.shipped = l.parse(l.source.rules, &ps), l.parse(l.source.tests, &ps), l.parse(l.more, &ps)
 	if err := ps.join(); err != nil {
 		return nil, err
 	}
-	l.store = inmem.NewFromObjectWithOpts(document, inmem.OptReturnASTValuesOnRead(true), inmem.OptRoundTripOnWrite(false))
+	l.store = inmem.NewFromObjectWithOpts(l.data, inmem.OptReturnASTValuesOnRead(true), inmem.OptRoundTripOnWrite(false))
 	l.txn, err = l.store.NewTransaction(ctx) // read only, as long as the policy lives
 	return l, err
 }
@@ -157,6 +158,10 @@ func (l *loader) prepare(ctx context.Context, p *Policy, modules map[string]*ast
 	}
 	var ps problems
 	unusedSets(c, &ps)
+	p.warnings = append(p.warnings, missingData(c, l.data).lines()...)
+	if p.closed && !allows(rules[onRequest]) {
+		p.warnings = append(p.warnings, "the default is to deny, and no rule allows anything: all requests are refused")
+	}
 	for on, to := range map[int]**entry{onRequest: &p.request, onResponse: &p.response, onAdmin: &p.admin} {
 		if len(rules[on]) == 0 {
 			continue
