@@ -244,10 +244,11 @@ func (w *window) obey(v *Verdict, all []*segment) error {
 		return blockedOutput(w.guard.Name(), v)
 	}
 	counted := 0
-	action := v.Action
+	action, rest := v.Action, v.Findings
 	for i, s := range all {
-		findings, err := inSegment(v.Findings, i, s)
-		if err != nil {
+		var findings []Finding
+		var err error
+		if findings, rest, err = inSegment(rest, i, s); err != nil {
 			return w.broke(err)
 		}
 		n, err := s.decide(findings, hold, w.guard.hold(), v.Action == ActionRedact)
@@ -255,6 +256,9 @@ func (w *window) obey(v *Verdict, all []*segment) error {
 			return w.broke(err)
 		}
 		counted += n
+	}
+	if len(rest) > 0 {
+		return w.broke(fmt.Errorf("gateway: finding in segment %d, which is not there or comes before", rest[0].Segment))
 	}
 	if (action == ActionRedact || action == ActionBlock) && counted == 0 { // it may still turn out otherwise
 		action = ActionAllow

@@ -518,6 +518,20 @@ func TestWindowFails(t *testing.T) {
 	}
 }
 
+// TestWindowMisplaced: a finding that is nowhere in the text ends the response.
+func TestWindowMisplaced(t *testing.T) {
+	for _, f := range []Finding{{Segment: 1, End: 3}, {Segment: -1, End: 3}, {Start: 2, End: 1}, {Start: -1, End: 3}, {End: 99}} {
+		g := guardFunc(func(*Text) (Verdict, error) { return Verdict{Action: ActionRedact, Findings: []Finding{f}}, nil })
+		for _, stream := range []bool{false, true} {
+			out, _, err := through(t, []OutputGuard{{Guard: g}}, stream, []llm.Event{{Kind: llm.EventText, Text: "some text"}, {Kind: llm.EventEnd}})
+			var e *llm.Error
+			if !errors.As(err, &e) || e.Code != llm.CodeGuardError || len(out) > 0 {
+				t.Errorf("%+v, stream %t: %v, %v", f, stream, out, err)
+			}
+		}
+	}
+}
+
 type failingGuard struct{}
 
 func (failingGuard) Name() string { return "fails" }

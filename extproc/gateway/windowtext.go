@@ -214,20 +214,18 @@ func (s *segment) forget(n, end, from int) {
 	s.walked = s.context
 }
 
-// inSegment are the findings in segment i, whose text must have them, in order.
-func inSegment(all []Finding, i int, s *segment) (findings []Finding, err error) {
-	last := 0
-	for _, f := range all {
-		if f.Segment != i {
-			continue
-		}
+// inSegment parts those of the findings that are in segment i from the rest, which
+// are in later ones. Its text must have them, in order.
+func inSegment(all []Finding, i int, s *segment) (findings, rest []Finding, err error) {
+	n, last := 0, 0
+	for ; n < len(all) && all[n].Segment == i; n++ {
+		f := &all[n]
 		if f.Start < last || f.End < f.Start || f.End > len(s.text) {
-			return nil, fmt.Errorf("gateway: finding %d-%d in a segment of %d bytes", f.Start, f.End, len(s.text))
+			return nil, nil, fmt.Errorf("gateway: finding %d-%d in a segment of %d bytes", f.Start, f.End, len(s.text))
 		}
 		last = f.End
-		findings = append(findings, f)
 	}
-	return findings, nil
+	return all[:n], all[n:], nil
 }
 
 // asideOf is the text of an event that has some beside the model's words.
