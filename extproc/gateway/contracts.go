@@ -69,4 +69,7 @@ type Witness interface {
 	// Place returns where a rule of a decision stands, as file:line; empty if
 	// there is no such rule.
 	Place(rule string) string
+
+	// Labels are those that a rule of a decision has for its readers; nil: none.
+	Labels(rule string) map[string]any
 }

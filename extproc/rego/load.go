@@ -62,6 +62,9 @@ func load(ctx context.Context, o Options) (*Policy, error) {
 		return nil, err
 	}
 	p.warnings = append(p.warnings, unknown...)
+	if p.labels, err = labelsOf(l.own); err != nil {
+		return nil, err
+	}
 	if err := l.runTests(ctx); err != nil {
 		return nil, err
 	}

@@ -105,7 +105,8 @@ type Policy struct {
 	cache    *decisions // held about requests; nil: they are not fit for it
 	closed   bool       // Default is Deny
 	revision string
-	nothing  gateway.Facts // of a request that has nothing
+	nothing  gateway.Facts             // of a request that has nothing
+	labels   map[string]map[string]any // of rules, by their places
 	warnings []string
 	recent   *Recent
 	log      *slog.Logger

@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -24,7 +25,8 @@ type Event struct {
 	Input      json.RawMessage   `json:"input,omitempty"`  // what the rules could see, without what is erased
 	Result     json.RawMessage   `json:"result,omitempty"` // a Result; none if the policy failed
 	Error      *Failure          `json:"error,omitempty"`
-	Rules      []Rule            `json:"rules,omitempty"` // that took part, of the response as well
+	Rules      []Rule            `json:"rules,omitempty"`       // that took part, of the response as well
+	RuleLabels []map[string]any  `json:"rule_labels,omitempty"` // of their METADATA, each once
 	Outcome    Outcome           `json:"outcome"`
 	Erased     []string          `json:"erased,omitempty"` // JSON pointers into the event: what was taken out
 	Masked     []string          `json:"masked,omitempty"` // what was replaced
@@ -115,6 +117,7 @@ func (s *sink) event(d *gateway.Decided, host string) (*Event, []byte) {
 		rule := Rule{ID: id}
 		if witness != nil {
 			rule.At = witness.Place(id)
+			e.label(witness.Labels(id))
 		}
 		e.Rules = append(e.Rules, rule)
 	}
@@ -123,6 +126,14 @@ func (s *sink) event(d *gateway.Decided, host string) (*Event, []byte) {
 	}
 	e.mask(s.Mask)
 	return e, e.body()
+}
+
+// label adds the labels of a rule, unless another one has the same.
+func (e *Event) label(labels map[string]any) {
+	same := func(other map[string]any) bool { return reflect.DeepEqual(labels, other) }
+	if len(labels) > 0 && !slices.ContainsFunc(e.RuleLabels, same) {
+		e.RuleLabels = append(e.RuleLabels, labels)
+	}
 }
 
 // withheld are the levels of logging that leave the input out.

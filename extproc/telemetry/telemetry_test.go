@@ -45,6 +45,13 @@ func (w witness) Place(rule string) string {
 	return ""
 }
 
+func (w witness) Labels(rule string) map[string]any {
+	if rule != "closed" {
+		return nil
+	}
+	return map[string]any{"owner": "security"}
+}
+
 // panics is a policy that cannot tell what it saw.
 type panics struct{ witness }
 
