@@ -155,7 +155,9 @@ func (d *demand) book(ctx context.Context, targets []*target) (*booking, *refuse
 			if len(targets) == 1 {
 				return nil, nil, fmt.Errorf("gateway: more than %d limits hold for one request", MaxClaims)
 			}
-			targets = targets[:len(targets)-1]
+			last := len(targets) - 1
+			d.x.leaveOut(targets[last], "more limits hold for the chain than can be counted for one request")
+			targets = targets[:last]
 			continue
 		}
 		res, short, err := d.x.gw.limits.Reserve(ctx, d.x.gw.now(), b.claims)
@@ -291,7 +293,7 @@ func (x *Exchange) boundOutput(ctx context.Context, r *llm.Request) error {
 		}
 	}
 	if room < most {
-		most := room / choices(r)
+		most := max(room/choices(r), 1)
 		x.warn("max_tokens: lowered to " + strconv.FormatInt(most, 10) + ", which is what the limits leave")
 		return apply([]Modification{{Path: "max_tokens", Max: &most}}, r, x.wire)
 	}

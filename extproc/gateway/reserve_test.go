@@ -290,6 +290,7 @@ func TestOutputIsBounded(t *testing.T) {
 		{`,"max_tokens":3000`, 4000, `"max_tokens":3000`, unknownLength},
 		{`,"max_tokens":3000`, 40_000, `"max_tokens":3000`, 3000}, // little of what is left: all is reserved
 		{`,"max_tokens":10`, 100, `"max_tokens":10`, 10},
+		{`,"n":1500`, 1000, `"max_completion_tokens":1`, 1000},
 		{`,"stream":true,"max_tokens":3000`, 2000, `"max_tokens":3000`, unknownLength}, // can be stopped
 	} {
 		h, till := bounded(t, nil, tokensPer("key", inputOfChat+tt.left))
@@ -422,8 +423,9 @@ func TestMaxClaims(t *testing.T) {
 		limits = append(limits, limit(func(l *Limit) { l.Name, l.Per, l.Requests, l.WindowS = fmt.Sprint(i), "model", 1e6, int64(i+1) }))
 	}
 	h, _ := bounded(t, nil, limits...)
-	if _, answer, f := decide(t, h, chatPath, chat("a/m,a/n,a/o", "")); answer != nil || len(f.Clusters) != 2 {
-		t.Errorf("%+v, %+v", answer, f)
+	x, answer, f := decide(t, h, chatPath, chat("a/m,a/n,a/o", ""))
+	if answer != nil || len(f.Clusters) != 2 || !strings.Contains(strings.Join(x.record.Warnings, ";"), "target a/o left out: more limits") {
+		t.Errorf("%+v, %+v, %q", answer, f, x.record.Warnings)
 	}
 	h, _ = bounded(t, nil, append(limits, limits...)[:MaxClaims]...)
 	if _, answer, _ := decide(t, h, chatPath, chat("a/m", "")); answer != nil {
