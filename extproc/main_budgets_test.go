@@ -97,7 +97,7 @@ limit contains {"per": "session", "cost_nano": 17000000, "window": "month"} if i
 		if a := w.send(t, calls("p/small")["openai"], ann, "ann"); a.status != 429 || !strings.Contains(a.body, "the budget b is spent") {
 			t.Errorf("%s: the one who has spent it: %d %s", when, a.status, a.body)
 		}
-		if a := w.send(t, calls("p/small")["openai"], ann, "dan", "X-Attache-Session", "trial"); a.status != 429 || !strings.Contains(a.body, "limit of the policy") {
+		if a := w.send(t, calls("p/small")["openai"], ann, "dan", "X-Attache-Session", "trial"); a.status != 429 || !strings.Contains(a.body, "the policy's limit of 0.017 dollars per session a month is reached") {
 			t.Errorf("%s: a session that has spent its own: %d %s", when, a.status, a.body)
 		}
 		if a := w.send(t, calls("p/small")["openai"], ann, "bob"); a.status != 200 {

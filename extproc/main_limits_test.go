@@ -235,7 +235,7 @@ limit contains {"per": "user", "requests": 4, "window_s": 60} if input.user == "
 	refused := func(user, says string) {
 		t.Helper()
 		a := w.send(t, c, "x-attache-user", user)
-		if a.status != 429 || !strings.Contains(a.body, "a limit of the policy is reached: "+says) || a.header.Get("Retry-After") == "" {
+		if a.status != 429 || !strings.Contains(a.body, "the policy's limit of "+says+" is reached") || a.header.Get("Retry-After") == "" {
 			t.Errorf("%s: %d %s", user, a.status, a.body)
 		}
 	}

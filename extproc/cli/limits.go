@@ -34,7 +34,10 @@ type counting struct {
 }
 
 // A windowKind is a kind of limits by the calendar.
-type windowKind struct{ per, window, zone string }
+type windowKind struct {
+	gateway.LimitKind
+	zone string
+}
 
 // bounds are the limits and budgets of a configuration.
 type bounds struct {
@@ -59,19 +62,21 @@ func (b *bounds) all() []gateway.Limit { return slices.Concat(b.limits, b.budget
 
 // windows are the limits by the calendar of a configuration and of some rules, any
 // of which may be nil.
-func (b *bounds) windows(policies ...*rego.Policy) []gateway.Limit {
-	all := b.all()
+func (b *bounds) windows(policies ...*rego.Policy) (all []rego.Window) {
+	for _, l := range b.all() {
+		if l.Window != "" {
+			all = append(all, rego.Window{Limit: l})
+		}
+	}
 	for _, p := range policies {
 		if p != nil {
 			all = append(all, p.Windows()...)
 		}
 	}
-	return slices.DeleteFunc(all, func(l gateway.Limit) bool { return l.Window == "" })
+	return all
 }
 
-func (b *bounds) kindOf(l *gateway.Limit) windowKind {
-	return windowKind{l.Per, l.Window, b.zone.String()}
-}
+func (b *bounds) kindOf(w *rego.Window) windowKind { return windowKind{w.Kind(), b.zone.String()} }
 
 // newCounting returns one without limits, for which a ledger knows what was used
 // before.
@@ -85,8 +90,8 @@ func newCounting(log *slog.Logger, ledger string, alerted func(budget string, pe
 func (n *counting) put(b *bounds, live *rego.Policy) {
 	n.bounds.Store(b)
 	n.counted = map[windowKind]bool{}
-	for _, l := range b.windows(live) {
-		n.counted[b.kindOf(&l)] = true
+	for _, w := range b.windows(live) {
+		n.counted[b.kindOf(&w)] = true
 	}
 }
 
@@ -109,10 +114,10 @@ func (n *counting) seed(ctx context.Context, b *bounds, now time.Time, policies 
 	if known == nil {
 		known = map[windowKind]bool{}
 	}
-	for _, l := range b.windows(policies...) {
-		if k := b.kindOf(&l); !known[k] {
+	for _, w := range b.windows(policies...) {
+		if k := b.kindOf(&w); !known[k] {
 			known[k] = true
-			if err := n.seedKind(ctx, &l, b.zone, now); err != nil {
+			if err := n.seedKind(ctx, &w, b.zone, now); err != nil {
 				return err
 			}
 		}
@@ -120,16 +125,16 @@ func (n *counting) seed(ctx context.Context, b *bounds, now time.Time, policies 
 	return nil
 }
 
-func (n *counting) seedKind(ctx context.Context, l *gateway.Limit, zone *time.Location, now time.Time) error {
-	since, _ := l.Period(now, zone)
+func (n *counting) seedKind(ctx context.Context, w *rego.Window, zone *time.Location, now time.Time) error {
+	since, _ := w.Period(now, zone)
 	begun := time.Now()
-	used, err := ledger.Used(ctx, n.ledger, l.Per, since, maxSeeded)
+	used, err := ledger.Used(ctx, n.ledger, w.Per, w.Rules, since, maxSeeded)
 	if err != nil {
 		return err
 	}
-	n.log.Info("the ledger says what was used before", "per", l.Per, "window", l.Window, "accounts", len(used), "took", time.Since(begun).Round(time.Millisecond))
+	n.log.Info("the ledger says what was used before", "limit", w.Name, "per", w.Per, "window", w.Window, "accounts", len(used), "took", time.Since(begun).Round(time.Millisecond))
 	for _, u := range used {
-		claim := gateway.Claim{Limit: l, Account: gateway.AccountName(u.Account), Zone: zone, Amount: gateway.Amount{Requests: u.Requests, Tokens: u.Tokens, CostNano: u.CostNano}}
+		claim := gateway.Claim{Limit: &w.Limit, Account: gateway.AccountName(u.Account), Zone: zone, Amount: gateway.Amount{Requests: u.Requests, Tokens: u.Tokens, CostNano: u.CostNano}}
 		if err := n.store.Seed(now, claim); err != nil {
 			return err
 		}

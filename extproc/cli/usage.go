@@ -66,7 +66,7 @@ func (p *Program) spent(ctx context.Context, c *config.Config, asJSON bool) erro
 	for i := range c.Budgets {
 		b := &c.Budgets[i]
 		since, until := b.Period(time.Now(), c.Zone)
-		used, err := ledger.Used(ctx, c.Ledger.SQLite, b.Per, since, maxSpending)
+		used, err := ledger.Used(ctx, c.Ledger.SQLite, b.Per, nil, since, maxSpending)
 		if err != nil {
 			return err
 		}

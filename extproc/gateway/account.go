@@ -15,9 +15,7 @@ import (
 func (l *Limit) targeted() bool { return l.Per == "model" || l.Per == "provider" }
 
 // same reports whether two limits compare with the same counts.
-func (l *Limit) same(o *Limit) bool {
-	return l.Per == o.Per && l.Window == o.Window && l.WindowS == o.WindowS
-}
+func (l *Limit) same(o *Limit) bool { return l.Kind() == o.Kind() }
 
 // metered reports whether the limit is about what a response uses.
 func (l *Limit) metered() bool { return l.Tokens >= 0 || l.CostNano >= 0 }

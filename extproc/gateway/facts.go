@@ -173,7 +173,7 @@ type HeaderChange struct {
 // A Limit bounds what all requests of one key, team or whatever else Per names
 // use together.
 type Limit struct {
-	Name       string `json:"name,omitempty"`     // in the configuration; empty: the policy's own
+	Name       string `json:"name,omitempty"`     // in the configuration or the policy; empty: a rule gives none
 	Per        string `json:"per"`                // key, team, org, user, model, provider, session, or a property as property.tenant
 	Window     string `json:"window,omitempty"`   // day, week or month, by the calendar; empty: WindowS, sliding
 	WindowS    int64  `json:"window_s,omitempty"` // seconds that Requests, Tokens and Cost are for
@@ -182,7 +182,12 @@ type Limit struct {
 	CostNano   int64  `json:"cost_nano"`          // nano-dollars; -1: not limited
 	Concurrent int64  `json:"concurrent"`         // requests at once; -1: not limited
 	Unpriced   bool   `json:"-"`                  // targets whose price is not known may be used, and cost nothing
+	Own        bool   `json:"-"`                  // it has a count of its own, by its name, of the requests that it holds for
+	By         Says   `json:"-"`                  // of the policy's
 }
+
+// Says are the ids of the rules that a limit's figures are of.
+type Says struct{ Requests, Tokens, CostNano, Concurrent string }
 
 // A CacheUse says how a response may come from the cache and go into it.
 type CacheUse struct {

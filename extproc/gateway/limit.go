@@ -8,9 +8,9 @@ import (
 // Limits counts what accounts use and says when there is no more. It outlives the
 // snapshots, many goroutines use it at once, and it bounds its own time.
 //
-// What is counted belongs to a Limit's kind, which is Per, Window and WindowS, and
-// to an account. The numbers of a Limit are only what the count is compared with,
-// so that two of the same kind share their counts. A sliding window counts a use
+// What is counted belongs to a Limit's Kind and to an account. The numbers of a
+// Limit are only what the count is compared with, so that two of the same kind
+// share their counts. A sliding window counts a use
 // for the window's length at least and for a tenth longer at most. A calendar
 // window counts it until the window ends.
 type Limits interface {
@@ -133,6 +133,23 @@ const (
 	WindowWeek  = "week" // begins on Monday
 	WindowMonth = "month"
 )
+
+// A LimitKind is what counts are kept for: limits that differ in their numbers alone
+// are of one.
+type LimitKind struct {
+	Name        string // of limits that have a count of their own
+	Per, Window string
+	WindowS     int64
+}
+
+// Kind is what is counted under the limit.
+func (l *Limit) Kind() LimitKind {
+	k := LimitKind{Per: l.Per, Window: l.Window, WindowS: l.WindowS}
+	if l.Own {
+		k.Name = l.Name
+	}
+	return k
+}
 
 // Max is the most that the limit allows; -1: not limited.
 func (l *Limit) Max() Amount { return Amount{l.Requests, l.Tokens, l.CostNano, l.Concurrent} }

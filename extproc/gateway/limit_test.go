@@ -19,7 +19,12 @@ type till struct {
 
 func newTill() *till { return &till{used: map[string]Amount{}} }
 
-func (c *Claim) at() string { return c.Limit.Per + " " + c.Account }
+func (c *Claim) at() string {
+	if c.Limit.Own {
+		return c.Limit.Name + " " + c.Limit.Per + " " + c.Account
+	}
+	return c.Limit.Per + " " + c.Account
+}
 
 func (t *till) Left(_ context.Context, now time.Time, claims []Claim, left []Left) error {
 	t.mu.Lock()

@@ -2,27 +2,41 @@ package gateway
 
 import (
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/attache-gateway/attache/extproc/llm"
 )
 
-// PolicyLimit is the name of limits that rules set, in records.
-const PolicyLimit = "policy"
+// ruleLimit begins what records call a limit that has no name: its rule's id follows.
+// No name has a colon.
+const ruleLimit = "rule:"
 
-// name is the limit's in records.
-func (l *Limit) name() string {
-	if l.Name == "" {
-		return PolicyLimit
+// name is what records call the limit: by its name, or by the rule that says the
+// figure that is reached.
+func (s *refusedBy) name() string {
+	if s.Name != "" {
+		return s.Name
 	}
-	return l.Name
+	switch s.Measure {
+	case MeasureRequests:
+		return ruleLimit + s.By.Requests
+	case MeasureTokens:
+		return ruleLimit + s.By.Tokens
+	case MeasureCost:
+		return ruleLimit + s.By.CostNano
+	}
+	return ruleLimit + s.By.Concurrent
 }
 
-// title is how messages call the limit.
+// title is how messages call the limit. A rule's without a name is told by what it
+// is for: clients do not know rules.
 func (l *Limit) title() string {
 	switch {
 	case l.Name == "":
-		return "a limit of the policy"
+		return "the policy's limit per " + l.Per
+	case l.Own:
+		return "the policy's limit " + l.Name
 	case l.CostNano >= 0:
 		return "the budget " + l.Name
 	}
@@ -57,24 +71,41 @@ func (x *Exchange) limited(s *refusedBy) *llm.Answer {
 // message says which limit it is and when there is room, and nothing of what others
 // use.
 func (s *refusedBy) message() string {
-	what := s.title()
-	switch s.Measure {
-	case MeasureConcurrent:
-		return fmt.Sprintf("%s is reached: %s at a time per %s", what, several(s.Concurrent, "request"), s.Per)
-	case MeasureCost:
-		what += " is spent"
-	case MeasureRequests:
-		what = fmt.Sprintf("%s is reached: %s per %s %s", what, several(s.Requests, "request"), s.Per, s.window())
-	default:
-		what = fmt.Sprintf("%s is reached: %s per %s %s", what, several(s.Tokens, "token"), s.Per, s.window())
-	}
+	what := s.reached()
 	switch {
+	case s.Measure == MeasureConcurrent:
 	case s.Retry == 0:
-		return what + "; this request alone needs more"
+		what += "; this request alone needs more"
 	case s.Window != "":
-		return what + "; it starts anew at " + s.resets.Format(time.RFC3339)
+		what += "; it starts anew at " + s.resets.Format(time.RFC3339)
 	}
 	return what
+}
+
+// reached says which limit it is. How much money one that has a name allows is left
+// unsaid.
+func (s *refusedBy) reached() string {
+	most := s.most()
+	switch {
+	case s.Name == "":
+		return "the policy's limit of " + most + " is reached"
+	case s.Measure == MeasureCost:
+		return s.title() + " is spent"
+	}
+	return s.title() + " is reached: " + most
+}
+
+// most says how much of what the limit allows, to whom and for how long.
+func (s *refusedBy) most() string {
+	switch s.Measure {
+	case MeasureConcurrent:
+		return fmt.Sprintf("%s at a time per %s", several(s.Concurrent, "request"), s.Per)
+	case MeasureCost:
+		return fmt.Sprintf("%s dollars per %s %s", strconv.FormatFloat(float64(s.CostNano)/1e9, 'f', -1, 64), s.Per, s.window())
+	case MeasureRequests:
+		return fmt.Sprintf("%s per %s %s", several(s.Requests, "request"), s.Per, s.window())
+	}
+	return fmt.Sprintf("%s per %s %s", several(s.Tokens, "token"), s.Per, s.window())
 }
 
 func several(n int64, what string) string {

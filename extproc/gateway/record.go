@@ -41,7 +41,7 @@ type Record struct {
 	CostNano int64 // nano-dollars
 	Unpriced bool  // no price is known for the target, or no usage of what was passed on
 
-	Limit string // the name of the limit that refused the request or cut the response; empty: none did
+	Limit string // that refused the request or cut the response: its name, or rule: and the id of a rule; empty: none did
 	Cut   bool   // a limit ended the response
 
 	Cache     string // CacheHit and the like; empty: there is none, or it was not come to

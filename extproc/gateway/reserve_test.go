@@ -160,7 +160,7 @@ func TestAccounts(t *testing.T) {
 // Rules' limits hold besides those of the configuration. Where both are for the same
 // account a use counts once.
 func TestLimitsOfThePolicy(t *testing.T) {
-	ruled := Limit{Per: "key", WindowS: 60, Requests: 2, Tokens: -1, CostNano: -1, Concurrent: -1}
+	ruled := Limit{Per: "key", WindowS: 60, Requests: 2, Tokens: -1, CostNano: -1, Concurrent: -1, By: Says{Requests: "two", Tokens: "none"}}
 	h, till := bounded(t, func(o *Options) {
 		o.Policy = policyFunc(func(*Facts) (Decision, error) { return Decision{Limits: []Limit{ruled}}, nil })
 	}, limit(func(l *Limit) { l.Requests = 100 }))
@@ -170,12 +170,67 @@ func TestLimitsOfThePolicy(t *testing.T) {
 		if refused := answer != nil; refused != (i == 2) {
 			t.Fatalf("request %d: %+v", i, answer)
 		}
-		if answer != nil && (x.record.Limit != PolicyLimit || !strings.Contains(string(answer.Body), "a limit of the policy is reached")) {
+		if answer != nil && (x.record.Limit != "rule:two" || !strings.Contains(string(answer.Body), "the policy's limit of 2 requests per key a minute is reached")) {
 			t.Errorf("by %q: %s", x.record.Limit, answer.Body)
 		}
 	}
 	if got := till.held("key k"); got.Requests != 2 {
 		t.Errorf("counted %+v", got)
+	}
+}
+
+// A limit with a name counts the requests that it holds for, and no others. Who is
+// refused reads the name.
+func TestLimitsWithNames(t *testing.T) {
+	named := Limit{Name: "dear", Own: true, Per: "key", WindowS: 60, Requests: 1, Tokens: -1, CostNano: -1, Concurrent: -1, By: Says{Requests: "r"}}
+	h, till := bounded(t, func(o *Options) {
+		o.Policy = policyFunc(func(f *Facts) (d Decision, err error) {
+			if f.Model == "c/m" {
+				d.Limits = []Limit{named}
+			}
+			return d, nil
+		})
+	}, limit(func(l *Limit) { l.Requests = 100 }))
+	for i, c := range []struct {
+		model   string
+		refused bool
+	}{{"a/m", false}, {"c/m", false}, {"c/m", true}, {"a/m", false}} {
+		x, answer, _ := decide(t, h, chatPath, chat(c.model, ""))
+		x.Close(false)
+		if refused := answer != nil; refused != c.refused {
+			t.Fatalf("request %d: %+v", i, answer)
+		}
+		if answer != nil && (x.record.Limit != "dear" || !strings.Contains(string(answer.Body), "the policy's limit dear is reached: 1 request per key a minute")) {
+			t.Errorf("by %q: %s", x.record.Limit, answer.Body)
+		}
+	}
+	if everyone, some := till.held("key k"), till.held("dear key k"); everyone.Requests != 3 || some.Requests != 1 {
+		t.Errorf("counted %+v, by name %+v", everyone, some)
+	}
+}
+
+// What a refusal says of a limit, and of which rule the record is.
+func TestLimitsInWords(t *testing.T) {
+	rule := Limit{Per: "user", WindowS: 300, Requests: 20, Tokens: 1, CostNano: 1_500_000_000, Concurrent: 1, By: Says{"r", "t", "c", "n"}}
+	of := func(change func(*Limit)) *Limit { l := rule; change(&l); return &l }
+	for _, c := range []struct {
+		limit        *Limit
+		measure      Measure
+		says, record string
+	}{
+		{&rule, MeasureRequests, "the policy's limit of 20 requests per user in 300 seconds is reached; this request alone needs more", "rule:r"},
+		{&rule, MeasureTokens, "the policy's limit of 1 token per user in 300 seconds is reached; this request alone needs more", "rule:t"},
+		{&rule, MeasureCost, "the policy's limit of 1.5 dollars per user in 300 seconds is reached; this request alone needs more", "rule:c"},
+		{&rule, MeasureConcurrent, "the policy's limit of 1 request at a time per user is reached", "rule:n"},
+		{of(func(l *Limit) { l.Name, l.Own = "x", true }), MeasureConcurrent, "the policy's limit x is reached: 1 request at a time per user", "x"},
+		{of(func(l *Limit) { l.Name, l.Own = "x", true }), MeasureCost, "the policy's limit x is spent; this request alone needs more", "x"},
+		{of(func(l *Limit) { l.Name = "x" }), MeasureCost, "the budget x is spent; this request alone needs more", "x"},
+		{of(func(l *Limit) { l.Name, l.CostNano = "x", -1 }), MeasureTokens, "the limit x is reached: 1 token per user in 300 seconds; this request alone needs more", "x"},
+	} {
+		by := refusedBy{Limit: c.limit, Shortage: Shortage{Measure: c.measure}}
+		if says, record := by.message(), by.name(); says != c.says || record != c.record {
+			t.Errorf("have %q by %q\nwant %q by %q", says, record, c.says, c.record)
+		}
 	}
 }
 

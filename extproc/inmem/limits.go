@@ -22,7 +22,7 @@ import (
 // new ones share one account.
 type Limits struct {
 	mu    sync.RWMutex
-	kinds map[kind]*table
+	kinds map[gateway.LimitKind]*table
 
 	most    int // accounts of a kind
 	ids     atomic.Uint64
@@ -33,27 +33,18 @@ type Limits struct {
 // Bounds of the memory. An account takes about half a kilobyte.
 const (
 	maxAccounts = 1 << 17 // of a kind
-	maxKinds    = 256     // rules can make up windows
+	maxKinds    = 256     // rules can make up windows and names
 )
 
 // NewLimits returns a store in which nothing is used.
 func NewLimits(log *slog.Logger) *Limits {
-	return &Limits{kinds: map[kind]*table{}, most: maxAccounts, log: log}
+	return &Limits{kinds: map[gateway.LimitKind]*table{}, most: maxAccounts, log: log}
 }
-
-// A kind is what counts are kept for: limits that differ in their numbers alone
-// are of one.
-type kind struct {
-	per, window string
-	seconds     int64
-}
-
-func kindOf(l *gateway.Limit) kind { return kind{l.Per, l.Window, l.WindowS} }
 
 // acquire returns a claim's account, with its table. release is due. As long as
 // nobody has released it, the table stays.
 func (l *Limits) acquire(now time.Time, c *gateway.Claim) (*table, *account, error) {
-	k := kindOf(c.Limit)
+	k := c.Limit.Kind()
 	for {
 		if t, a := l.known(k, now, c.Account); t != nil {
 			return t, a, nil
@@ -64,7 +55,7 @@ func (l *Limits) acquire(now time.Time, c *gateway.Claim) (*table, *account, err
 	}
 }
 
-func (l *Limits) known(k kind, now time.Time, account string) (*table, *account) {
+func (l *Limits) known(k gateway.LimitKind, now time.Time, account string) (*table, *account) {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
 	t := l.kinds[k]
@@ -76,14 +67,14 @@ func (l *Limits) known(k kind, now time.Time, account string) (*table, *account)
 
 // add makes a table for a kind. Where there are too many, those in which nothing is
 // used are forgotten.
-func (l *Limits) add(k kind, now time.Time) error {
+func (l *Limits) add(k gateway.LimitKind, now time.Time) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if len(l.kinds) >= maxKinds {
-		maps.DeleteFunc(l.kinds, func(_ kind, t *table) bool { return t.idle(now) })
+		maps.DeleteFunc(l.kinds, func(_ gateway.LimitKind, t *table) bool { return t.idle(now) })
 	}
 	if len(l.kinds) >= maxKinds {
-		return fmt.Errorf("inmem: limits have more than %d different windows", maxKinds)
+		return fmt.Errorf("inmem: limits have more than %d different windows and names", maxKinds)
 	}
 	if l.kinds[k] == nil {
 		l.kinds[k] = newTable(k, l)
@@ -95,10 +86,10 @@ func (l *Limits) add(k kind, now time.Time) error {
 func (l *Limits) table(limit *gateway.Limit) *table {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
-	if t := l.kinds[kindOf(limit)]; t != nil {
+	if t := l.kinds[limit.Kind()]; t != nil {
 		return t
 	}
-	return newTable(kindOf(limit), l)
+	return newTable(limit.Kind(), l)
 }
 
 // Crowded counts how often an account was shared because there were too many.

@@ -17,7 +17,7 @@ const slotsOf = 10
 
 // A table has the accounts of one kind.
 type table struct {
-	kind
+	gateway.LimitKind
 	owner  *Limits
 	width  int64 // of a slot of a sliding window, in ns; 0: it has none
 	period atomic.Pointer[period]
@@ -40,11 +40,11 @@ type shard struct {
 
 var seed = maphash.MakeSeed()
 
-func newTable(k kind, owner *Limits) *table {
-	t := &table{kind: k, owner: owner}
-	if k.window == "" && k.seconds > 0 {
+func newTable(k gateway.LimitKind, owner *Limits) *table {
+	t := &table{LimitKind: k, owner: owner}
+	if k.Window == "" && k.WindowS > 0 {
 		most := int64(math.MaxInt64 / time.Second / 2) // of which nobody sees the end
-		t.width = min(k.seconds, most) * int64(time.Second) / slotsOf
+		t.width = min(k.WindowS, most) * int64(time.Second) / slotsOf
 	}
 	t.crowd = t.fresh()
 	for i := range t.shards {
@@ -58,7 +58,7 @@ func newTable(k kind, owner *Limits) *table {
 func (t *table) fresh() *account {
 	a := &account{id: t.owner.ids.Add(1)}
 	switch {
-	case t.window != "":
+	case t.Window != "":
 		a.slots = make([]slot, 1)
 	case t.width > 0:
 		a.slots = make([]slot, slotsOf+1)
@@ -78,7 +78,7 @@ func (t *table) position(now time.Time, c *gateway.Claim) position {
 	switch {
 	case t.width > 0:
 		return position{slot: now.UnixNano() / t.width, width: t.width}
-	case t.window == "":
+	case t.Window == "":
 		return position{}
 	}
 	p := t.period.Load()
@@ -116,7 +116,7 @@ func (t *table) acquire(now time.Time, name string) *account {
 		a = t.crowd
 		t.owner.crowded.Add(1)
 		if t.warned.CompareAndSwap(false, true) {
-			t.owner.log.Warn("more accounts use a limit than are kept; new ones share one", "per", t.per, "window", t.window, "window_s", t.seconds)
+			t.owner.log.Warn("more accounts use a limit than are kept; new ones share one", "limit", t.Name, "per", t.Per, "window", t.Window, "window_s", t.WindowS)
 		}
 	}
 	a.users.Add(1)

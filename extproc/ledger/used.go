@@ -26,12 +26,16 @@ var accounts = map[string]string{
 // were answered by the cache, and those that were refused later than by a limit.
 const sumUses = `
 SELECT %s AS account, sum(attempts IS NOT NULL OR cache = 'hit' OR code IN ('guard_blocked', 'guard_error')), sum(input + output), sum(cost_nano)
-FROM exchanges WHERE start_ns >= ? GROUP BY account ORDER BY sum(cost_nano) DESC, sum(input + output) DESC LIMIT ?`
+FROM exchanges WHERE start_ns >= ? %s GROUP BY account ORDER BY sum(cost_nano) DESC, sum(input + output) DESC LIMIT ?`
+
+// ofRules are the requests for which one of some rules held, by their ids.
+const ofRules = `AND EXISTS (SELECT 1 FROM json_each(rules) WHERE value IN (SELECT value FROM json_each(?)))`
 
 // Used adds up what was used since a time, by account: of each key, team and so on,
-// as per says, which is that of a gateway.Limit. It returns those that used most,
-// as many as the limit says. The database at path may be in use.
-func Used(ctx context.Context, path, per string, since time.Time, limit int) ([]Use, error) {
+// as per says, which is that of a gateway.Limit. With rules it counts the requests
+// for which one of these held. It returns those that used most, as many as the limit
+// says. The database at path may be in use.
+func Used(ctx context.Context, path, per string, rules []string, since time.Time, limit int) ([]Use, error) {
 	account, args := accounts[per], []any{}
 	if name, ok := strings.CutPrefix(per, "property."); ok {
 		account, args = "coalesce(json_extract(properties, ?), '')", []any{`$."` + name + `"`}
@@ -39,12 +43,16 @@ func Used(ctx context.Context, path, per string, since time.Time, limit int) ([]
 	if account == "" {
 		return nil, fmt.Errorf("ledger: there are no accounts per %q", per)
 	}
+	args, where := append(args, since.UnixNano()), ""
+	if len(rules) > 0 {
+		where, args = ofRules, append(args, document(rules, len(rules)))
+	}
 	db, err := reader(path)
 	if err != nil {
 		return nil, err
 	}
 	defer db.Close()
-	rows, err := db.QueryContext(ctx, fmt.Sprintf(sumUses, account), append(args, since.UnixNano(), limit)...)
+	rows, err := db.QueryContext(ctx, fmt.Sprintf(sumUses, account, where), append(args, limit)...)
 	if err != nil {
 		return nil, fmt.Errorf("ledger: used: %w", err)
 	}

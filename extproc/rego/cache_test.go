@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"reflect"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -197,7 +198,10 @@ func likePlain(t *testing.T, text string, n int, seed uint64) int64 {
 		in := everything.term(f).Value
 		want, wantErr := plain(in)
 		got, err := p.Decide(t.Context(), f)
-		got.Rules = nil
+		got.Rules, got.Limits = nil, slices.Clone(got.Limits)
+		for i := range got.Limits {
+			got.Limits[i].By = gateway.Says{}
+		}
 		if got.Deny != nil {
 			deny := *got.Deny
 			deny.Rule = ""

@@ -325,7 +325,7 @@ func TestShippedPolicy(t *testing.T) {
 	want := gateway.Decision{
 		Require: []gateway.Condition{{Name: "residency", Values: []string{"eu"}}},
 		Modify:  []gateway.Modification{{Path: "max_tokens", Max: ptr[int64](1024)}},
-		Limits:  []gateway.Limit{{Per: "key", WindowS: 60, Requests: 60, Tokens: -1, CostNano: -1, Concurrent: -1}},
+		Limits:  []gateway.Limit{{Per: "key", WindowS: 60, Requests: 60, Tokens: -1, CostNano: -1, Concurrent: -1, By: gateway.Says{Requests: "tier-requests"}}},
 		Labels:  map[string]string{"cost_center": "search"},
 		Rules:   []string{"cost-center", "residency-asked", "tier-max-tokens", "tier-requests"},
 	}

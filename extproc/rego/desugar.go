@@ -29,6 +29,7 @@ type rule struct {
 	written  fields      // the same where it is constant but for facts
 	facts    []*ast.Term // these, of the input
 	last     *latest[decodedHead]
+	limit    string          // the name of its limit; empty: it has none
 	windows  []gateway.Limit // kinds of limits by the calendar that it may state
 	always   bool            // the head is constant and there is no condition
 	team     string          // whose rule it is; empty: the gateway's own
@@ -44,7 +45,7 @@ type rule struct {
 // The effects of a team's package join those of the gateway's for its callers.
 // What rules name and the configuration does not have is a warning, one in a line.
 func desugar(modules map[string]*ast.Module, o *Options) (rules map[int][]rule, warnings []string, err error) {
-	d := desugarer{Options: o, rules: map[int][]rule{}, teams: map[home]bool{}, helpers: map[helper]*ast.Location{}}
+	d := desugarer{Options: o, rules: map[int][]rule{}, teams: map[home]bool{}, helpers: map[helper]*ast.Location{}, limits: map[string]bool{}}
 	for _, name := range slices.Sorted(maps.Keys(modules)) {
 		d.module(name, modules[name])
 	}
@@ -68,7 +69,8 @@ type desugarer struct {
 	rules    map[int][]rule // by entry point
 	teams    map[home]bool  // that have rules
 	helpers  map[helper]*ast.Location
-	own      int // rules that are not shipped
+	limits   map[string]bool // names of limits
+	own      int             // rules that are not shipped
 	problems problems
 	warnings problems
 }
@@ -222,16 +224,16 @@ func (d *desugarer) effect(r *ast.Rule, v *verb, h home) *ast.Rule {
 		d.problems.at(r.Location, "%s: %w", v.name, err)
 		return nil
 	}
-	var windows []gateway.Limit
+	made := rule{id: ruleID(r), place: place(r.Location), team: h.team, verb: v, last: &latest[decodedHead]{}}
 	switch said := decoded.(type) {
 	case limitUse:
-		windows = windowsOf(said, r.Head.Key.Value)
+		made.limit, made.windows = said.Name, made.windowsOf(said, r.Head.Key.Value)
+		d.limit(r.Location, made.limitName(said.Name))
 	case *routing:
 		d.names(r.Location, said)
 	case cacheUse:
 		d.cache(r.Location, said)
 	}
-	made := rule{id: ruleID(r), place: place(r.Location), team: h.team, verb: v, windows: windows, last: &latest[decodedHead]{}}
 	element, constant := ast.InternedTerm(n), ast.IsConstant(r.Head.Key.Value)
 	if constant {
 		made.head, made.constant = decoded, r.Head.Key.Value

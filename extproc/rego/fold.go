@@ -33,7 +33,7 @@ type fold struct {
 
 	outputGuards []string
 
-	limits map[limitName]gateway.Limit
+	limits map[gateway.LimitKind]gateway.Limit
 	cache  *gateway.CacheUse
 	log    gateway.LogUse
 	labels table[claim[string]]

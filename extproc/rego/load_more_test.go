@@ -146,8 +146,8 @@ label contains {"kind": "low"}`)
 		Headers: []gateway.HeaderChange{{Name: "x-team", Value: "search"}, {Name: "x-team", Response: true, Remove: true}},
 		Guards:  []string{"pii"},
 		Limits: []gateway.Limit{
-			{Per: "property.tenant", Requests: -1, Tokens: -1, CostNano: -1},
-			{Per: "user", WindowS: 60, Requests: 5, Tokens: 100, CostNano: 7, Concurrent: -1},
+			{Per: "property.tenant", Requests: -1, Tokens: -1, CostNano: -1, By: gateway.Says{Concurrent: "a.rego:20"}},
+			{Per: "user", WindowS: 60, Requests: 5, Tokens: 100, CostNano: 7, Concurrent: -1, By: gateway.Says{Requests: "a.rego:16", Tokens: "a.rego:16", CostNano: "a.rego:18"}},
 		},
 		Cache:  &gateway.CacheUse{Mode: "exact", TTLS: 60, Scope: "org"},
 		Log:    gateway.LogUse{Level: "meta", Redact: []string{"/user"}},

@@ -3,6 +3,7 @@ package rego
 import (
 	"bytes"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -110,6 +111,9 @@ func TestEffectsSchema(t *testing.T) {
 	}
 	for _, w := range []string{`"window": "day"`, `"window": "month"`, `"window": "year"`, `"window_s": 31622400`, `"window_s": 31622401`, `"window": "week", "window_s": 60`} {
 		heads = append(heads, fmt.Sprintf(`{"per": "team", "cost_nano": 5, "concurrent": 0, %s}`, w), fmt.Sprintf(`{"per": "team", "concurrent": 5, %s}`, w))
+	}
+	for _, name := range []string{`"a-B_9."`, `"a b"`, `""`, `7`, `["a"]`, `"` + strings.Repeat("n", 64) + `"`, `"` + strings.Repeat("n", 65) + `"`} {
+		heads = append(heads, fmt.Sprintf(`{"name": %s, "per": "team", "concurrent": 5}`, name))
 	}
 	heads = append(heads, `{"path": "/n", "max": 1, "value": 1}`, `{"path": "/n", "op": "remove", "value": 1}`)
 	accepted := 0

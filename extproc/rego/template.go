@@ -102,11 +102,16 @@ func (r *rule) decode(values []ast.Value, guards guardNames) (effect, error) {
 	return head, err
 }
 
-func (r *rule) read(values []ast.Value, guards guardNames) (effect, error) {
+func (r *rule) read(values []ast.Value, guards guardNames) (e effect, err error) {
 	if r.open() {
-		return r.verb.decode(values[0], guards, false)
+		e, err = r.verb.decode(values[0], guards, false)
+	} else {
+		e, err = r.verb.members(r.filled(values), guards, false)
 	}
-	return r.verb.members(r.filled(values), guards, false)
+	if l, ok := e.(limitUse); ok && l.Name != r.limit {
+		return nil, errNameNotWritten
+	}
+	return e, err
 }
 
 // said is the head of a rule with the values in their places.

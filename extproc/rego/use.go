@@ -1,9 +1,6 @@
 package rego
 
 import (
-	"cmp"
-	"maps"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -48,84 +45,6 @@ func (g guardUse) add(f *fold, _ *rule) {
 	} else {
 		f.guards = append(f.guards, g.name)
 	}
-}
-
-// A limitUse bounds what requests use. Of those for the same window of the same
-// thing the smallest counts.
-type limitUse gateway.Limit
-
-type limitName struct {
-	per, window string
-	windowS     int64
-}
-
-// calendar are the windows that go by it.
-var calendar = []string{gateway.WindowDay, gateway.WindowWeek, gateway.WindowMonth}
-
-var perPattern = regexp.MustCompile(`^(key|team|org|user|model|provider|session|property\.[a-z0-9_-]{1,64})$`)
-
-func readLimit(h *head) effect {
-	if h.count("per") == 0 || h.count("requests", "tokens", "cost_nano", "concurrent") == 0 {
-		h.fail("want per and at least one of requests, tokens, cost_nano and concurrent")
-	}
-	windows := 0
-	if h.count("requests", "tokens", "cost_nano") > 0 {
-		windows = 1
-	}
-	if h.count("window_s", "window") != windows {
-		h.fail("want either window_s or window with requests, tokens or cost_nano, and only with them")
-	}
-	l := limitUse{Requests: -1, Tokens: -1, CostNano: -1, Concurrent: -1}
-	per, ok := h.text("per")
-	if ok && !perPattern.MatchString(per) {
-		h.fail("per: want key, team, org, user, model, provider, session or property.NAME, have %q", per)
-	}
-	l.Per = per
-	l.Window, _ = h.oneOf("window", calendar)
-	l.WindowS, _ = h.integer("window_s", 1, maxWindow)
-	for name, to := range map[string]*int64{"requests": &l.Requests, "tokens": &l.Tokens, "cost_nano": &l.CostNano, "concurrent": &l.Concurrent} {
-		if n, ok := h.integer(name, 0, maxInteger); ok {
-			*to = n
-		}
-	}
-	return l
-}
-
-func (l limitUse) add(f *fold, _ *rule) {
-	if f.limits == nil {
-		f.limits = make(map[limitName]gateway.Limit)
-	}
-	at := limitName{l.Per, l.Window, l.WindowS}
-	sum, ok := f.limits[at]
-	if !ok {
-		f.limits[at] = gateway.Limit(l)
-		return
-	}
-	sum.Requests = tighter(sum.Requests, l.Requests)
-	sum.Tokens = tighter(sum.Tokens, l.Tokens)
-	sum.CostNano = tighter(sum.CostNano, l.CostNano)
-	sum.Concurrent = tighter(sum.Concurrent, l.Concurrent)
-	f.limits[at] = sum
-}
-
-// tighter is the smaller of two limits, where -1 is none.
-func tighter(a, b int64) int64 {
-	if a < 0 || b >= 0 && b < a {
-		return b
-	}
-	return a
-}
-
-func limits(all map[limitName]gateway.Limit) (ls []gateway.Limit) {
-	if len(all) == 0 {
-		return nil
-	}
-	for _, at := range slices.SortedFunc(maps.Keys(all), func(a, b limitName) int {
-		return cmp.Or(cmp.Compare(a.per, b.per), cmp.Compare(a.window, b.window), cmp.Compare(a.windowS, b.windowS))
-	}) {
-		ls = append(ls, all[at])
-	}
-	return ls
 }
 
 // A cacheUse says how the cache of responses is used. The most restrictive of

@@ -22,7 +22,7 @@ var verbs = map[string]*verb{
 	"modify": {"modify", onRequest, []string{"path", "max", "value", "op"}, readModify},
 	"header": {"header", onRequest, []string{"on", "name", "value", "op"}, readHeader},
 	"guard":  {"guard", onRequest, []string{"name", "on"}, readGuard},
-	"limit":  {"limit", onRequest, []string{"per", "window_s", "window", "requests", "tokens", "cost_nano", "concurrent"}, readLimit},
+	"limit":  {"limit", onRequest, []string{"name", "per", "window_s", "window", "requests", "tokens", "cost_nano", "concurrent"}, readLimit},
 	"cache":  {"cache", onRequest | onResponse, []string{"mode", "ttl_s", "scope"}, readCache},
 	"log":    {"log", onRequest | onResponse, []string{"level", "redact"}, readLog},
 	"label":  {"label", onRequest | onResponse, nil, readLabel},

@@ -8,27 +8,42 @@ import (
 	"github.com/attache-gateway/attache/extproc/gateway"
 )
 
-// Windows returns limits by the calendar such as rules about requests may state,
-// one for each kind, without their numbers: what was used of these before a restart
-// has to be known after it. Rules whose "per" is found out for each request are left
-// out.
-func (p *Policy) Windows() (kinds []gateway.Limit) {
+// A Window is a limit by the calendar such as rules about requests may state, without
+// its numbers.
+type Window struct {
+	gateway.Limit
+	Rules []string // by their ids: the limit counts the requests for which one of them held; nil: all requests
+}
+
+// Windows returns one limit of each kind that goes by the calendar: what was used of
+// these before a restart has to be known after it. Rules whose "per" is found out
+// for each request are left out, and of those that name their limit the ones without
+// an id: their place in a file may have been another rule's.
+func (p *Policy) Windows() (all []Window) {
 	if p.request == nil {
 		return nil
 	}
 	for i := range p.request.rules {
-		for _, k := range p.request.rules[i].windows {
-			if !slices.Contains(kinds, k) {
-				kinds = append(kinds, k)
+		r := &p.request.rules[i]
+		for _, l := range r.windows {
+			if l.Own && r.id == r.place {
+				continue
+			}
+			at := slices.IndexFunc(all, func(w Window) bool { return w.Kind() == l.Kind() })
+			if at < 0 {
+				at, all = len(all), append(all, Window{Limit: l})
+			}
+			if l.Own {
+				all[at].Rules = append(all[at].Rules, r.id)
 			}
 		}
 	}
-	return kinds
+	return all
 }
 
-// windowsOf are the kinds of limits by the calendar that a head may state: those of
-// all windows, if which one it is is known only when the rule is evaluated.
-func windowsOf(l limitUse, head ast.Value) (kinds []gateway.Limit) {
+// windowsOf are the kinds of limits by the calendar that the head of a rule may state:
+// those of all windows, if which one it is is known only when the rule is evaluated.
+func (r *rule) windowsOf(l limitUse, head ast.Value) (kinds []gateway.Limit) {
 	o, ok := head.(ast.Object)
 	if !ok || l.Per == "" {
 		return nil
@@ -40,7 +55,9 @@ func windowsOf(l limitUse, head ast.Value) (kinds []gateway.Limit) {
 		names = calendar
 	}
 	for _, name := range names {
-		kinds = append(kinds, gateway.Limit{Per: l.Per, Window: name, Requests: -1, Tokens: -1, CostNano: -1, Concurrent: -1})
+		kinds = append(kinds, gateway.Limit{
+			Name: r.limitName(l.Name), Own: l.Own, Per: l.Per, Window: name, Requests: -1, Tokens: -1, CostNano: -1, Concurrent: -1,
+		})
 	}
 	return kinds
 }

@@ -2,6 +2,7 @@ package shadow
 
 import (
 	"reflect"
+	"slices"
 
 	"github.com/attache-gateway/attache/extproc/gateway"
 )
@@ -87,9 +88,19 @@ func parts(d *gateway.Decision) []part {
 		{Modify, d.Modify},
 		{Header, d.Headers},
 		{Guard, guards{d.Guards, d.OutputGuards}},
-		{Limit, d.Limits},
+		{Limit, unsaid(d.Limits)},
 		{Cache, d.Cache},
 		{Log, d.Log},
 		{Label, d.Labels},
 	}
+}
+
+// unsaid are limits without who says them: rules of another file, or of another id,
+// may say the same.
+func unsaid(limits []gateway.Limit) []gateway.Limit {
+	limits = slices.Clone(limits)
+	for i := range limits {
+		limits[i].By = gateway.Says{}
+	}
+	return limits
 }

@@ -24,7 +24,7 @@ type exchanges struct {
 	used     *family[target, *use]
 	attempts *family[attemptKey, prometheus.Counter]
 	verdicts *family[verdictKey, prometheus.Counter]
-	limited  *prometheus.CounterVec
+	limited  *family[limitedKey, prometheus.Counter]
 	cache    *prometheus.CounterVec
 	saved    prometheus.Counter
 }
@@ -42,6 +42,8 @@ type secondsKey struct {
 }
 
 type attemptKey struct{ provider, result string }
+
+type limitedKey struct{ limit, result string }
 
 type verdictKey struct {
 	guard  string
@@ -73,6 +75,7 @@ const (
 	maxSeconds  = 200
 	maxAttempts = 500
 	maxVerdicts = 200
+	maxLimited  = 500
 )
 
 func newExchanges(r prometheus.Registerer) exchanges {
@@ -84,11 +87,11 @@ func newExchanges(r prometheus.Registerer) exchanges {
 	cost := counters(r, "attache_cost_nano_dollars_total", "What that cost, in 10^-9 dollars, as far as prices are known.", "provider", "model")
 	free := counters(r, "attache_unpriced_requests_total", "Answered requests of which the cost is not known.", "provider", "model")
 	verdicts := counters(r, "attache_guard_verdicts_total", "Verdicts of guards. action: allow, redact, block, or failed if there was none.", "guard", "action")
-	limited := counters(r, "attache_limited_total", "Requests that a limit or budget did not let through. limit: its name, policy for those of rules. result: refused, or cut for a response that was ended.", "limit", "result")
+	limited := counters(r, "attache_limited_total", "Requests that a limit or budget did not let through. limit: its name, or rule: and the rule's id. result: refused, or cut for a response that was ended.", "limit", "result")
 	cache := counters(r, "attache_cache_total", "Requests that the cache of responses was for. result: hit, miss, or off if it had no part in the request.", "result")
 	saved := counters(r, "attache_cache_saved_nano_dollars_total", "What the answers of hits cost when they were made, in 10^-9 dollars, as far as prices are known.")
 	return exchanges{
-		limited: limited, cache: cache, saved: saved.WithLabelValues(),
+		cache: cache, saved: saved.WithLabelValues(),
 		targets: &targets{named: map[string]target{}},
 		requests: newFamily(maxRequests,
 			func(k requestKey) requestKey { return requestKey{k.dialect, k.op, -1, other} },
@@ -113,6 +116,9 @@ func newExchanges(r prometheus.Registerer) exchanges {
 		attempts: newFamily(maxAttempts,
 			func(k attemptKey) attemptKey { return attemptKey{other, other} },
 			func(k attemptKey) prometheus.Counter { return attempts.WithLabelValues(k.provider, labelOf(k.result)) }),
+		limited: newFamily(maxLimited,
+			func(k limitedKey) limitedKey { return limitedKey{other, k.result} },
+			func(k limitedKey) prometheus.Counter { return limited.WithLabelValues(labelOf(k.limit), k.result) }),
 		verdicts: newFamily(maxVerdicts,
 			func(k verdictKey) verdictKey { return verdictKey{other, other} },
 			func(k verdictKey) prometheus.Counter {
@@ -140,7 +146,7 @@ func (e *exchanges) count(r *gateway.Record) {
 		if r.Cut {
 			result = "cut"
 		}
-		e.limited.WithLabelValues(labelOf(r.Limit), result).Inc()
+		e.limited.get(limitedKey{r.Limit, result}).Inc()
 	}
 	if r.Cache != "" {
 		e.cache.WithLabelValues(r.Cache).Inc()

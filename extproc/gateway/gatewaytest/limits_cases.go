@@ -77,6 +77,8 @@ func kindsAreApart(d *desk) {
 		func(l *gateway.Limit) { l.Per = "team" },
 		func(l *gateway.Limit) { l.WindowS = 61 },
 		func(l *gateway.Limit) { l.WindowS, l.Window = 0, gateway.WindowDay },
+		func(l *gateway.Limit) { l.Name, l.Own = "a", true },
+		func(l *gateway.Limit) { l.Name, l.Own = "b", true },
 	} {
 		other := *l
 		change(&other)
@@ -87,11 +89,19 @@ func kindsAreApart(d *desk) {
 	d.refused(claim(l, "", 1, 0, 0))
 }
 
-// Limits of one kind are numbers that the same count is compared with.
+// Limits of one kind are numbers that the same count is compared with, whatever they
+// are called, unless they have a count of their own.
 func sharedCounts(d *desk) {
 	d.must(claim(perMinute(10, -1, -1), "k", 3, 0, 0))
 	d.refused(claim(perMinute(3, -1, -1), "k", 1, 0, 0))
 	d.must(claim(perMinute(4, -1, -1), "k", 1, 0, 0))
+	named := perMinute(5, -1, -1)
+	named.Name = "n"
+	d.must(claim(named, "k", 1, 0, 0))
+	d.refused(claim(named, "k", 1, 0, 0))
+	named.Own = true
+	d.must(claim(named, "k", 5, 0, 0))
+	d.refused(claim(named, "k", 1, 0, 0))
 }
 
 func again(d *desk) {
