@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"slices"
 
 	"github.com/attache-gateway/attache/extproc/llm"
 )
@@ -54,7 +55,7 @@ func (x *Exchange) extend() {
 		short, err := b.extend(context.Background(), now, tokens)
 		if err != nil {
 			x.record.Detail = err.Error()
-			b.dry = &refusedBy{Limit: b.claims[0].Limit}
+			b.dry = b.unsure()
 			return
 		}
 		if short == nil {
@@ -77,6 +78,16 @@ func (x *Exchange) extend() {
 		}
 		tokens = room
 	}
+}
+
+// unsure stands for a shortage where the store fails: of the first limit that the
+// response could go over.
+func (b *booking) unsure() *refusedBy {
+	l := b.claims[slices.IndexFunc(b.claims, func(c Claim) bool { return c.Limit.metered() })].Limit
+	if l.Tokens < 0 {
+		return &refusedBy{Limit: l, Shortage: Shortage{Measure: MeasureCost}}
+	}
+	return &refusedBy{Limit: l, Shortage: Shortage{Measure: MeasureTokens}}
 }
 
 // cut ends the response as if the model had written as much as it may. Envoy then

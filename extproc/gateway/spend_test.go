@@ -161,7 +161,7 @@ func TestCutBehindLongText(t *testing.T) {
 
 // A store that fails in the middle of a stream ends it.
 func TestExtensionFails(t *testing.T) {
-	h, till := bounded(t, nil, tokensPer("key", 1e6))
+	h, till := bounded(t, nil, limit(func(l *Limit) { l.Name, l.Requests = "r", 10 }), tokensPer("key", 1e6))
 	x, _, _ := decide(t, h, chatPath, chat("a/m", `,"stream":true`))
 	if _, err := x.Respond(1, 200, []llm.Header{{Name: "content-type", Value: "text/event-stream"}}, false); err != nil {
 		t.Fatal(err)
@@ -171,7 +171,7 @@ func TestExtensionFails(t *testing.T) {
 	for _, c := range words(llm.OpenAI, 600) {
 		ended = ended || x.Chunk(c, false).End
 	}
-	if !ended || !x.record.Cut || !strings.Contains(x.record.Detail, "gone") {
+	if !ended || !x.record.Cut || x.record.Limit != "l" || !strings.Contains(x.record.Detail, "gone") {
 		t.Errorf("record %+v", x.record)
 	}
 }
