@@ -54,7 +54,7 @@ func Shared(secret gateway.Secret) (*KeySet, error) {
 		}
 	}
 	if k.algorithms == nil {
-		return nil, errors.New("auth: the secret has less than 32 characters")
+		return nil, errors.New("auth: the secret has less than 32 bytes")
 	}
 	return &KeySet{[]key{k}}, nil
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"go.yaml.in/yaml/v3"
@@ -84,7 +85,7 @@ func (r *reader) issuer(a *Auth, name string, v value) {
 		"audience":  func(v value) { r.oneOrMore(v, r.string(new(string)), &i.Audience) },
 		"jwks":      parsed(r, &i.JWKS, parseKeysURL),
 		"jwks_file": r.string(&i.JWKSFile),
-		"secret":    r.secret(&i.Secret),
+		"secret":    parsed(r, &i.Secret, parseShared),
 		"refresh":   r.duration(&i.Refresh, time.Minute, 24*time.Hour),
 		"leeway":    r.duration(&i.Leeway, 0, 5*time.Minute),
 		"claims":    func(v value) { r.claims(&i.Claims, v) },
@@ -135,6 +136,15 @@ func (r *reader) required(i *Issuer, v value) {
 func parseClaim(s string) (string, error) {
 	_, err := auth.ParseClaim(s)
 	return s, err
+}
+
+// parseShared reads a secret that an issuer shares with the gateway. It is never in
+// a header, so it may be any text.
+func parseShared(s string) (gateway.Secret, error) {
+	if s != strings.Trim(s, "\r\n") {
+		return gateway.Secret{}, errors.New("begins or ends with a line break, which is hardly a part of it")
+	}
+	return gateway.NewSecret(s), nil
 }
 
 // parseClaimOrNone reads the name of a claim, or the word none for no claim.
@@ -201,7 +211,7 @@ func (r *reader) checkAlgorithms(at string, i *Issuer) {
 		case n < 0 && shared:
 			r.problem(at+".algorithms", "%s needs public keys, in jwks or jwks_file", name)
 		case n >= 0 && len(i.Secret.Reveal()) < 32+16*n && !r.wrong(at+".secret"):
-			r.problem(at+".secret", "needs %d characters for %s", 32+16*n, name)
+			r.problem(at+".secret", "needs %d bytes for %s", 32+16*n, name)
 		}
 	}
 }
