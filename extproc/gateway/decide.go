@@ -84,7 +84,7 @@ func (x *Exchange) candidates(ctx context.Context, r *llm.Request) ([]*target, S
 	}
 	d, shown := &x.decision, targets
 	if len(d.Chain) > 0 {
-		if targets, settings, err = x.gw.chain(d.Chain, settings); err != nil {
+		if targets, err = x.gw.chain(d.Chain); err != nil {
 			return nil, settings, x.unfit(fmt.Errorf("gateway: the policy's chain: %s", err.Message))
 		}
 	}
@@ -211,17 +211,16 @@ func (g *Gateway) join(targets []*target, s *Split) ([]*target, *llm.Error) {
 }
 
 // chain resolves the policy's own list of models.
-func (g *Gateway) chain(names []string, s Settings) ([]*target, Settings, *llm.Error) {
-	var all []*target
+func (g *Gateway) chain(names []string) (all []*target, err *llm.Error) {
 	for _, name := range names {
 		found, _, err := g.resolve(name)
 		if err != nil {
-			return nil, s, err
+			return nil, err
 		}
 		all = append(all, found...)
 	}
 	if len(all) > maxTargets {
-		return nil, s, llm.Invalid("chain", "names more than %d targets", maxTargets)
+		return nil, llm.Invalid("chain", "names more than %d targets", maxTargets)
 	}
-	return all, s, nil
+	return all, nil
 }
