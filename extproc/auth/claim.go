@@ -174,8 +174,12 @@ func bounded(v any, depth int) error {
 			}
 		}
 	case json.Number:
-		if _, err := v.Float64(); err != nil {
+		f, err := v.Float64()
+		if err != nil {
 			return errors.New("a number in the claims is too large")
+		}
+		if digits, _, _ := strings.Cut(strings.ToLower(v.String()), "e"); f == 0 && strings.ContainsAny(digits, "123456789") {
+			return errors.New("a number in the claims is too small")
 		}
 	}
 	return nil

@@ -223,6 +223,7 @@ func TestTokensAreRefused(t *testing.T) {
 		{"not yet", es.sign(t, with("nbf", noon.Add(31*time.Second).Unix())).Reveal(), llm.CodeInvalidKey, "nbf is in the future"},
 		{"issued later", es.sign(t, with("iat", noon.Add(31*time.Second).Unix())).Reveal(), llm.CodeInvalidKey, "iat is in the future"},
 		{"number", es.sign(t, with("n", json.Number("1e999"))).Reveal(), llm.CodeInvalidKey, "too large"},
+		{"small number", es.sign(t, with("n", []json.Number{"0.0", "-0e9", "-1E-400000"})).Reveal(), llm.CodeInvalidKey, "too small"},
 		{"depth", es.sign(t, with("n", json.RawMessage(strings.Repeat("[", 20)+strings.Repeat("]", 20)))).Reveal(), llm.CodeInvalidKey, "nested deeper"},
 		{"roles are numbers and an object", es.sign(t, with("roles", []any{1, map[string]any{}})).Reveal(), llm.CodeInvalidKey, "roles is no list"},
 		{"user is a list", es.sign(t, with("sub", []string{"ann"})).Reveal(), llm.CodeInvalidKey, "sub is no text"},
