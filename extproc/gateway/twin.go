@@ -24,7 +24,11 @@ func (x *Exchange) followed(r *response) {
 // one needs to know the beginning and nothing else.
 func (r *response) follow(events []llm.Event) (err error) {
 	if r.Dialect == llm.Gemini && r.mode == ModeStream {
-		events = slices.DeleteFunc(slices.Clone(events), func(e llm.Event) bool { return e.Kind != llm.EventStart })
+		i := slices.IndexFunc(events, func(e llm.Event) bool { return e.Kind == llm.EventStart })
+		if i < 0 {
+			return nil
+		}
+		events = events[i : i+1]
 	}
 	r.shadow, err = r.twin.Encode(r.shadow[:0], events)
 	return err

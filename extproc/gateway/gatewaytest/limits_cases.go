@@ -214,7 +214,7 @@ func retry(d *desk) {
 		at.wait(time.Second)
 		at.must(claim(l, "k", 1, want, 0)).Settle(at.now, all, gateway.Amount{})
 		d.now = at.now
-		for r := at.left(claim(l, "k", 0, 0, 0)).Left.Tokens; r > 0; r = 0 {
+		if r := at.left(claim(l, "k", 0, 0, 0)).Left.Tokens; r > 0 {
 			d.must(claim(l, "k", 1, r, 0))
 		}
 	}
