@@ -24,6 +24,7 @@ type wish struct {
 	split  *Split
 	sticks sticks
 	stream bool
+	peek   bool  // nothing is sent
 	input  int64 // tokens, as far as is known
 	output int64
 }
@@ -114,7 +115,7 @@ func (g *Gateway) rank(r *ranking, w *wish, targets []*target, small []bool, now
 		prefer(p, w, all)
 	}
 	var first uint32
-	if w.split != nil || len(w.prefer) > 0 {
+	if (w.split != nil || len(w.prefer) > 0) && w.weighs(all) {
 		first = leaders(all)
 	}
 	for from := 0; from < len(all); {
@@ -150,6 +151,16 @@ func (r *ranking) sort() {
 	}
 }
 
+// weighs reports whether some target is picked by weight.
+func (w *wish) weighs(all []standing) bool {
+	for i := range all {
+		if w.pick == PickWeighted || w.pick == "" && all[i].target.pick == PickWeighted {
+			return true
+		}
+	}
+	return false
+}
+
 // leaders are the places, as bits, of those of which no other goes before them,
 // as far as it is known without the picks.
 func leaders(all []standing) (places uint32) {
@@ -173,7 +184,7 @@ func (g *Gateway) pick(w *wish, leaders uint32, all []standing) {
 	}
 	switch how {
 	case PickWeighted:
-		g.weigh(leaders, stick, all)
+		g.weigh(draw{set: all[0].set, stick: stick, peek: w.peek, leaders: leaders}, all)
 	case PickCheapest:
 		for i := range all {
 			all[i].pick = -all[i].cost(w)
@@ -200,7 +211,7 @@ func (g *Gateway) divide(w *wish, all []standing) {
 			n++
 		}
 	}
-	g.shares.score("", 0, w.sticks.of(w.split.By), portions[:n])
+	g.shares.score(draw{stick: w.sticks.of(w.split.By), peek: w.peek}, portions[:n])
 	for i := range all {
 		all[i].share = w.split.score(all[i].target, portions[:n])
 	}
@@ -231,7 +242,7 @@ func (s *Split) score(t *target, portions []portion) float64 {
 }
 
 // weigh scores the usable targets of a group by their weights.
-func (g *Gateway) weigh(leaders uint32, stick string, all []standing) {
+func (g *Gateway) weigh(d draw, all []standing) {
 	var portions [maxTargets]portion
 	n := 0
 	for i := range all {
@@ -240,7 +251,7 @@ func (g *Gateway) weigh(leaders uint32, stick string, all []standing) {
 			n++
 		}
 	}
-	g.shares.score(all[0].set, leaders, stick, portions[:n])
+	g.shares.score(d, portions[:n])
 	for _, p := range portions[:n] {
 		all[p.of].pick = p.score
 	}

@@ -114,7 +114,8 @@ func TestRank(t *testing.T) {
 }
 
 // TestWeightsWithinShares: of the requests that a split or a preference sends to a
-// model, each target gets its weight, whoever gets the others.
+// model, each target gets its weight, whoever gets the others. One that is not sent
+// shows whose turn it is, and takes none.
 func TestWeightsWithinShares(t *testing.T) {
 	for name, w := range map[string]wish{
 		"split":      {split: &Split{By: "request", Shares: []Share{{"x", 1}, {"c/m", 1}}}},
@@ -129,13 +130,19 @@ func TestWeightsWithinShares(t *testing.T) {
 			targets = append(targets, &target{Provider: &Provider{Name: "c"}, model: "m", set: "c/m"})
 			got := map[string]int{}
 			for i := range 800 {
-				var r ranking
+				var r, shown ranking
 				asked := w
 				if i%2 > 0 {
 					asked.prefer = nil
 				}
+				asked.peek = true
+				g.rank(&shown, &asked, targets, nil, start)
+				asked.peek = false
 				g.rank(&r, &asked, targets, nil, start)
 				got[r.at(0).Name]++
+				if shown.at(0).Name != r.at(0).Name {
+					t.Fatalf("request %d went to %s, %s was shown", i, r.at(0).Name, shown.at(0).Name)
+				}
 			}
 			if got["a"] != 300 || got["b"] != 100 || got["c"] != 400 {
 				t.Errorf("%v", got)

@@ -37,6 +37,7 @@ func (x *Exchange) route(r *llm.Request, targets []*target, d *Decision) ([]*tar
 	w := wish{
 		pick: d.Pick, prefer: d.Prefer, split: d.Split, stream: r.Stream,
 		sticks: sticks{user: x.record.User, session: x.record.Session, key: x.caller.KeyID},
+		peek:   x.why != nil && x.why.only,
 		input:  r.InputEstimate, output: r.MaxTokens,
 	}
 	if w.input == 0 {
@@ -47,7 +48,9 @@ func (x *Exchange) route(r *llm.Request, targets []*target, d *Decision) ([]*tar
 	}
 	var order ranking
 	x.gw.rank(&order, &w, targets, small, x.gw.now())
-	x.claim(&order)
+	if !w.peek {
+		x.claim(&order)
+	}
 	if x.why != nil {
 		x.why.Targets = order.explain()
 	}

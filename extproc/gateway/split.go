@@ -37,22 +37,30 @@ type portion struct {
 // maxWeight keeps sums of weights small.
 const maxWeight = 1 << 24
 
-// score fills in the scores of the portions of a set, which has a name. stick is
-// what the request sticks to; empty: nothing. leaders are those who go before the
-// others whoever is first here: requests that differ in this are dealt out apart,
-// since one that goes elsewhere must not take anybody's turn.
-func (s *shareout) score(set string, leaders uint32, stick string, all []portion) {
+// A draw is what a shareout needs to know of a request.
+type draw struct {
+	set   string // the name of the targets among which it is dealt out
+	stick string // what it sticks to; empty: nothing
+	peek  bool   // it is not sent, so it takes nobody's turn
+
+	// Those who go before the others whoever is first here. Requests that differ in
+	// this are dealt out apart: one that goes elsewhere takes nobody's turn either.
+	leaders uint32
+}
+
+// score fills in the scores of the portions of a request.
+func (s *shareout) score(d draw, all []portion) {
 	if len(all) == 0 {
 		return
 	}
 	for i := range all {
 		all[i].weight = min(all[i].weight, maxWeight)
 	}
-	if stick != "" {
-		rendezvous(hash(stick), all)
+	if d.stick != "" {
+		rendezvous(hash(d.stick), all)
 		return
 	}
-	first := deal(s.turn(set, leaders, all), all)
+	first := deal(s.turn(&d, all), all)
 	n := len(all)
 	for i := range all { // if the first fails: by weight, and of equal weights in a circle
 		all[i].score = float64(all[i].weight) + 1/float64(2+(i-first+n)%n)
@@ -94,8 +102,8 @@ func mix(h uint64) uint64 {
 const maxTurns = 1024
 
 // turn counts the requests for a set of targets and weights, from 0 on.
-func (s *shareout) turn(name string, leaders uint32, all []portion) uint64 {
-	set := mix(maphash.String(s.seed, name) ^ uint64(leaders))
+func (s *shareout) turn(d *draw, all []portion) uint64 {
+	set := mix(maphash.String(s.seed, d.set) ^ uint64(d.leaders))
 	for i := range all {
 		p := &all[i]
 		set = mix(set ^ maphash.String(s.seed, p.provider))
@@ -104,10 +112,13 @@ func (s *shareout) turn(name string, leaders uint32, all []portion) uint64 {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if _, ok := s.next[set]; !ok && len(s.next) >= maxTurns {
+	n, ok := s.next[set]
+	if d.peek {
+		return n
+	}
+	if !ok && len(s.next) >= maxTurns {
 		clear(s.next)
 	}
-	n := s.next[set]
 	s.next[set] = n + 1
 	return n
 }

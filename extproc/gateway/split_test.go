@@ -17,7 +17,7 @@ func portions(weights ...int64) []portion {
 
 // first returns who gets the next request.
 func (s *shareout) first(stick string, all []portion) int {
-	s.score("set", 0, stick, all)
+	s.score(draw{set: "set", stick: stick}, all)
 	best := 0
 	for i := range all {
 		if all[i].score > all[best].score {
@@ -141,7 +141,7 @@ func TestFewRequestsAreExact(t *testing.T) {
 	for range 4 {
 		for _, set := range []string{"a", "b"} {
 			all := portions(75, 25)
-			s.score(set, 0, "", all)
+			s.score(draw{set: set}, all)
 			if math.IsInf(all[0].score, 1) {
 				got[set]++
 			}
