@@ -1,9 +1,10 @@
 // Package gateway carries one client request from its first byte to its last:
-// who asks, what the policy says, which targets are tried, what guards see, how
-// the response is read and written, and the record of it all.
+// who asks, what the policy says, what limits leave, what was answered before,
+// which targets are tried, what guards see, how the response is read and written,
+// and the record of it all.
 //
-// It declares what it needs of policies, guards, keys and ledgers, and does not
-// know how they work. It knows nothing of Envoy's protocol (package stream),
+// It declares what it needs of policies, guards, keys, limits, caches and sinks,
+// and does not know how they work. It knows nothing of Envoy's protocol (package stream),
 // of configuration files (config) or of any wire format (dialect).
 package gateway
 

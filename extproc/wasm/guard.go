@@ -18,7 +18,8 @@
 // modules must come from authors who are trusted. Guarding loops also makes
 // guests several times slower.
 //
-// The package knows nothing of streams or of what a verdict leads to.
+// The package does not know which part of a stream is shown when, or what a verdict
+// leads to.
 package wasm
 
 import (
