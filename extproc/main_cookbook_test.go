@@ -190,6 +190,13 @@ func dishes() []dish {
 			{want: "frankfurt/gpt-4o"},
 			{model: "openai/gpt-4o", want: "451 residency"},
 		}},
+		{policy: "dear-models", edits: []string{`"requests": 50`, `"requests": 1`}, steps: []step{
+			{key: "-team search", want: "openai/gpt-4o"},
+			{key: "-team search", model: "openai/o1-pro", want: "openai/o1-pro"},
+			{key: "-team search", model: "openai/gpt-4o,openai/o1-pro", want: "429 insufficient_quota"},
+			{key: "-team search", want: "openai/gpt-4o"},
+			{key: "-team support", model: "openai/o1-pro", want: "openai/o1-pro"},
+		}},
 		{policy: "free-tier", steps: []step{
 			{key: "-labels tier=free", want: "openai/gpt-4o-mini", sent: `"max_tokens":256`},
 			{key: "-labels tier=free", image: true, want: "402 upgrade_needed"},

@@ -250,6 +250,55 @@ limit contains {"per": "user", "requests": 4, "window_s": 60} if input.user == "
 	refused("gold", "4 requests per user a minute")
 }
 
+// TestNamedRuleLimit: a rule's limit with a name is for one user and model, and counts
+// their requests alone, also after a restart. The other model goes on.
+func TestNamedRuleLimit(t *testing.T) {
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "limits.rego"), []byte(`package attache.request
+
+# METADATA
+# custom: {id: dear}
+limit contains {"name": "dear-model", "per": "user", "requests": 2, "window": "month"} if {
+	input.user == "ann"
+	input.request.model == "o/dear"
+}
+
+# METADATA
+# custom: {id: everything}
+limit contains {"per": "user", "requests": 100, "window": "month"}
+`))
+	w := begin(t, "1.40", "policy: {dir: "+dir+"}")
+	allowed := func(user, model string) {
+		t.Helper()
+		if a := w.send(t, calls(model)["openai"], "x-attache-user", user); a.status != 200 {
+			t.Fatalf("%s, %s: %d %s", user, model, a.status, a.body)
+		}
+	}
+	refused := func(user, model string) {
+		t.Helper()
+		a := w.send(t, calls(model)["openai"], "x-attache-user", user)
+		if a.status != 429 || !strings.Contains(a.body, "the policy's limit dear-model is reached: 2 requests per user a month") {
+			t.Errorf("%s, %s: %d %s", user, model, a.status, a.body)
+		}
+		w.row(t, a)
+		w.rowWhere(t, "limited_by", "dear-model")
+	}
+	for range 3 {
+		allowed("ann", "o/m")
+		allowed("bob", "o/dear")
+	}
+	allowed("ann", "o/dear")
+	allowed("ann", "o/dear")
+	refused("ann", "o/dear")
+	allowed("ann", "o/m")
+	w.stop()
+	w.serve(t)
+	eventually(t, "an answer after the restart", func() bool { return w.send(t, calls("o/m")["openai"], "x-attache-user", "eve").status == 200 })
+	refused("ann", "o/dear")
+	allowed("ann", "o/m")
+	allowed("bob", "o/dear")
+}
+
 // TestLimitsUnderLoad: of many requests at once as many pass as the limit says, and
 // streams that share a budget together spend no more than it has.
 func TestLimitsUnderLoad(t *testing.T) {
