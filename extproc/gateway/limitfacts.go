@@ -71,13 +71,19 @@ func (x *Exchange) leftOfTargets(ctx context.Context, cs []Candidate, targets []
 	return nil
 }
 
-// tighten adds limits that are not among others yet.
-func tighten(limits, more []Limit) []Limit {
-	all := slices.Clip(limits)
+// tighten adds limits that the decision does not have yet, and the rules that say
+// them. Its lists may belong to others.
+func (d *Decision) tighten(more []Limit) {
+	d.Limits, d.Rules = slices.Clip(d.Limits), slices.Clip(d.Rules)
 	for _, l := range more {
-		if !slices.Contains(limits, l) {
-			all = append(all, l)
+		if slices.Contains(d.Limits, l) {
+			continue
+		}
+		d.Limits = append(d.Limits, l)
+		for _, rule := range [...]string{l.By.Requests, l.By.Tokens, l.By.CostNano, l.By.Concurrent} {
+			if rule != "" && !slices.Contains(d.Rules, rule) {
+				d.Rules = append(d.Rules, rule)
+			}
 		}
 	}
-	return all
 }

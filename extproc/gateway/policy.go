@@ -80,7 +80,8 @@ func (x *Exchange) consultAgain(ctx context.Context, f *Facts, targets []*target
 	}
 	d := &x.decision // whose lists may belong to others
 	d.Require, d.Exclude = slices.Concat(d.Require, more.Require), slices.Concat(d.Exclude, more.Exclude)
-	d.Limits = tighten(d.Limits, more.Limits)
+	d.tighten(more.Limits)
+	x.record.Rules = d.Rules
 	if d.Deny = more.Deny; d.Deny == nil {
 		return nil
 	}

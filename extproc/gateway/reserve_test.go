@@ -3,6 +3,7 @@ package gateway
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -206,6 +207,31 @@ func TestLimitsWithNames(t *testing.T) {
 	}
 	if everyone, some := till.held("key k"), till.held("dear key k"); everyone.Requests != 3 || some.Requests != 1 {
 		t.Errorf("counted %+v, by name %+v", everyone, some)
+	}
+}
+
+// Limits that hold for the targets which a rule brings in count, and the record has
+// their rules: the count is made of records after a restart.
+func TestLimitsBroughtIn(t *testing.T) {
+	everywhere := limit(func(l *Limit) { l.Requests, l.By = 5, Says{Requests: "all"} })
+	dear := limit(func(l *Limit) {
+		l.Name, l.Own, l.Requests, l.By = "dear", true, 5, Says{Requests: "dear-c", Tokens: "dear-d"}
+	})
+	h, till := bounded(t, func(o *Options) {
+		o.Policy = script{reads: []string{"candidates"}, decide: func(f *Facts) (Decision, error) {
+			if slices.ContainsFunc(f.Candidates, func(c Candidate) bool { return c.Provider == "c" }) {
+				return Decision{Limits: []Limit{everywhere, dear}, Rules: []string{"all", "dear-c", "dear-d", "label"}}, nil
+			}
+			return Decision{Chain: []string{"c/m"}, Limits: []Limit{everywhere}, Rules: []string{"all", "chain"}}, nil
+		}}
+	})
+	x, answer, _ := decide(t, h, chatPath, chat("a/m", ""))
+	x.Close(false)
+	if want := []string{"all", "chain", "dear-c", "dear-d"}; answer != nil || !slices.Equal(x.record.Rules, want) {
+		t.Errorf("the rules %q, %+v, want %q", x.record.Rules, answer, want)
+	}
+	if got := till.held("dear key k"); got.Requests != 1 {
+		t.Errorf("counted %+v", got)
 	}
 }
 
