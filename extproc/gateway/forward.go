@@ -100,6 +100,7 @@ func (in *unknownBody) member(name []byte) (err error) {
 		in.req.User, err = in.String()
 	case string(name) == "max_tokens" && kind == jsonx.Number:
 		in.req.MaxTokens, err = in.Int()
+		in.req.MaxTokens = max(in.req.MaxTokens, 0) // to some servers -1 is as much as there is
 	case in.texts:
 		err = in.value()
 	default:

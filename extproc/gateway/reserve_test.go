@@ -394,6 +394,23 @@ func TestOutputIsBounded(t *testing.T) {
 	}
 }
 
+// Nobody makes room by asking for less than nothing.
+func TestNegativeOutput(t *testing.T) {
+	h, till := bounded(t, nil, tokensPer("key", 100))
+	till.used["key k"] = Amount{Tokens: 100}
+	for path, body := range map[string]string{
+		"/v1/completions": `{"model":"a/m","prompt":"hi","max_tokens":-1000}`,
+		chatPath:          chat("a/m", `,"max_tokens":-1000`),
+		"/v1/messages":    `{"model":"a/m","max_tokens":-1000,"messages":[{"role":"user","content":"hi"}]}`,
+	} {
+		x, answer, _ := decide(t, h, path, body)
+		if got := till.held("key k").Tokens; answer == nil || got != 100 {
+			t.Errorf("%s: answered %+v with %d tokens held", path, answer, got)
+		}
+		x.Close(false)
+	}
+}
+
 // A long request is not counted, unless that matters.
 func TestLongInput(t *testing.T) {
 	dense := strings.Repeat(" international", 1200) + strings.Repeat(" a", 30<<10) // more than a token for four bytes
