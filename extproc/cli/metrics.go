@@ -21,6 +21,7 @@ func (s *service) sinks() []gateway.Sink {
 // loaded notes what was put in force.
 func (s *service) loaded(c *config.Config, g *gateway.Gateway, rules *ruleSet) {
 	s.counting.put(boundsOf(c), rules.live)
+	s.answers.put()
 	s.metrics.Configured(g.Configured())
 	s.metrics.ConfigLoaded(nil)
 	s.metrics.PolicyLoaded(rules.stale)
