@@ -267,6 +267,7 @@ func TestGuards(t *testing.T) {
 		{"broken", Verdict{}, errors.New("trap"), false, "500 guard_error"},
 		{"broken, open", Verdict{}, errors.New("trap"), true, "my card is 4111"},
 		{"out of range", Verdict{Action: ActionRedact, Findings: []Finding{{Segment: 0, Start: 5, End: 99}}}, nil, false, "500 guard_error"},
+		{"partly out of range, open", Verdict{Action: ActionRedact, Findings: []Finding{redact.Findings[0], {Segment: 7, Start: 0, End: 1}}}, nil, true, "my card is 4111"},
 		{"no such segment", Verdict{Action: ActionRedact, Findings: []Finding{{Segment: 7, Start: 0, End: 1}}}, nil, false, "500 guard_error"},
 	} {
 		for _, model := range []string{"a/m", "b/m"} {

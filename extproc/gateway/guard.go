@@ -182,13 +182,14 @@ func (in *inspection) add(role llm.Role, kind SegmentKind, parts []llm.Part) {
 // is not where text is, or would make a tool's arguments something else than
 // JSON.
 func (in *inspection) redact(findings []Finding) error {
+	texts := map[int]string{} // by segment
 	for from := 0; from < len(findings); {
 		i := findings[from].Segment
 		to := from
 		for to < len(findings) && findings[to].Segment == i {
 			to++
 		}
-		if i < 0 || i >= len(in.parts) || in.text.Segments[i].Kind == SegmentImageRef {
+		if _, twice := texts[i]; twice || i < 0 || i >= len(in.parts) || in.text.Segments[i].Kind == SegmentImageRef {
 			return fmt.Errorf("gateway: finding in segment %d, which cannot be redacted", i)
 		}
 		s, err := replace(in.text.Segments[i].Text, findings[from:to])
@@ -198,9 +199,11 @@ func (in *inspection) redact(findings []Finding) error {
 		if in.parts[i].Kind == llm.PartToolCall && !json.Valid([]byte(s)) {
 			return fmt.Errorf("gateway: redaction breaks the arguments of a tool call")
 		}
-		in.text.Segments[i].Text = s
-		in.changed[i] = true
+		texts[i] = s
 		from = to
+	}
+	for i, s := range texts {
+		in.text.Segments[i].Text, in.changed[i] = s, true
 	}
 	in.redacted++
 	return nil
