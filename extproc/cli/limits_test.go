@@ -9,12 +9,14 @@ import (
 	"path/filepath"
 	"reflect"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"github.com/attache-gateway/attache/extproc/config"
 	"github.com/attache-gateway/attache/extproc/gateway"
 	"github.com/attache-gateway/attache/extproc/ledger"
 	"github.com/attache-gateway/attache/extproc/llm"
+	"github.com/attache-gateway/attache/extproc/rego"
 )
 
 // limitedConfig has a budget and limits, and a ledger of its own.
@@ -105,6 +107,52 @@ func TestSeed(t *testing.T) {
 	}
 	if left := n.leftOf(t, &b.budgets[0], b.zone, "red", inTokyo.AddDate(0, 1, 0)); left.Used.CostNano != 0 {
 		t.Errorf("in the next month %d is used", left.Used.CostNano)
+	}
+}
+
+// TestSeedNamed: a rule's limit with a name counts the requests for which its rules
+// held, beside one without, which counts all.
+func TestSeedNamed(t *testing.T) {
+	c := limitedConfig(t, "")
+	dir := fstest.MapFS{"a.rego": {Data: []byte(`package attache.request
+
+# METADATA
+# custom: {id: dear}
+limit contains {"name": "dear", "per": "user", "requests": 9, "window": "month"} if input.user == "x"
+
+# METADATA
+# custom: {id: dearer}
+limit contains {"name": "dear", "per": "user", "requests": 5, "window": "month"} if input.user == "y"
+
+limit contains {"per": "user", "requests": 9, "window": "month"}
+`)}}
+	live, err := rego.Load(t.Context(), rego.Options{FS: dir, Default: rego.Allow, Deadline: time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := ledger.Open(t.Context(), ledger.Options{Path: c.Ledger.SQLite})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, rules := range [][]string{{"dear", "other"}, {"dearer"}, {"dear", "dearer"}, {"other"}, nil} {
+		r := spend(fmt.Sprint(i), inTokyo, "red", 0)
+		r.User, r.Rules = "ann", rules
+		l.Record(r)
+	}
+	l.Close()
+	n, now := count(t, c, new(told)), inTokyo.Add(time.Hour)
+	b := boundsOf(c)
+	if err := n.seed(t.Context(), b, now, live); err != nil {
+		t.Fatal(err)
+	}
+	for limit, want := range map[gateway.Limit]int64{
+		{Name: "dear", Own: true, Per: "user", Window: gateway.WindowMonth}:  3,
+		{Name: "other", Own: true, Per: "user", Window: gateway.WindowMonth}: 0,
+		{Per: "user", Window: gateway.WindowMonth}:                           5,
+	} {
+		if used := n.leftOf(t, &limit, b.zone, "ann", now).Used.Requests; used != want {
+			t.Errorf("%+v: %d requests are used, want %d", limit.Kind(), used, want)
+		}
 	}
 }
 
