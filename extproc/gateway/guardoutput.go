@@ -185,6 +185,7 @@ func (x *Exchange) heard() {
 		return
 	}
 	for _, w := range x.guards.windows {
+		w.leave()
 		if w.said.Action == "" { // there was no text
 			continue
 		}

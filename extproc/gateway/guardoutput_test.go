@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/attache-gateway/attache/extproc/dialect"
 	"github.com/attache-gateway/attache/extproc/dialect/anthropic"
@@ -395,4 +397,31 @@ func (reviewed) Reviews() bool { return true }
 func (r reviewed) Review(_ context.Context, f *Facts) (Review, error) {
 	r.see(f)
 	return Review{}, nil
+}
+
+// TestHeldFindings: what a guard found in text that was held back when the stream
+// broke off is told, once.
+func TestHeldFindings(t *testing.T) {
+	for _, action := range []Action{ActionRedact, ActionBlock} {
+		finder := finds("secret", `sk-[a-z0-9]{4,20}`)
+		finder.action = action
+		x := &Exchange{gw: &Gateway{maxResponse: 1 << 20, now: func() time.Time { return start }}}
+		x.guards = x.newGuarding([]*OutputGuard{{Guard: finder, Hold: 40}}, "m", true, func(*passage) error { return nil })
+		for _, text := range append(slices.Repeat([]string{"words "}, 20), "and sk-12345678 ", "so ") {
+			if err := x.guards.take(dialect.Frame{Raw: []byte("x"), Events: []llm.Event{{Kind: llm.EventText, Text: text}}}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		x.guards.windows[0].checked = time.Time{} // it is due again
+		if err := x.guards.take(dialect.Frame{Raw: []byte("x"), Events: []llm.Event{{Kind: llm.EventText, Text: "on"}}}); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			x.heard()
+		}
+		v := x.outputVerdicts()["secret"]
+		if v.Action != action || v.Code != "found" || len(v.Findings) != 1 || x.record.Verdicts["secret"] != action {
+			t.Errorf("%s: %q with %d findings and code %q, record %v", action, v.Action, len(v.Findings), v.Code, x.record.Verdicts)
+		}
+	}
 }

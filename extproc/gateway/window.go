@@ -236,6 +236,9 @@ func (w *window) ask(phase Phase, all []*segment) error {
 // obey applies a verdict about texts.
 func (w *window) obey(v *Verdict, all []*segment) error {
 	hold := w.guard.hold()
+	for _, s := range all {
+		s.held = nil
+	}
 	if v.Holds {
 		hold = min(hold, v.Hold)
 	}
@@ -251,11 +254,14 @@ func (w *window) obey(v *Verdict, all []*segment) error {
 		if findings, rest, err = inSegment(rest, i, s); err != nil {
 			return w.broke(err)
 		}
+		found := count(findings, s.context, len(s.text))
 		n, err := s.decide(findings, hold, w.guard.hold(), v.Action == ActionRedact)
 		if err != nil {
 			return w.broke(err)
 		}
-		counted += n
+		if counted += n; found > n {
+			s.held = &held{*v, found - n}
+		}
 	}
 	if len(rest) > 0 {
 		return w.broke(fmt.Errorf("gateway: finding in segment %d, which is not there or comes before", rest[0].Segment))
@@ -304,6 +310,17 @@ func (w *window) hear(v *Verdict, action Action, findings int) {
 			said.Scores[name] = score
 		}
 	}
+}
+
+// leave tells what was found in text that was held back when the response broke
+// off: nothing follows that could change it.
+func (w *window) leave() {
+	for _, s := range w.segments {
+		if s.held != nil {
+			w.hear(&s.held.verdict, s.held.verdict.Action, s.held.findings)
+		}
+	}
+	w.segments = nil
 }
 
 // strip takes out of a frame what does not hold for text that is redacted: its

@@ -31,6 +31,13 @@ type segment struct {
 	walk    jsonText // as far as walked
 	walked  int      // bytes
 	sofar   jsonText // up to the end of the text
+	held    *held    // nil: there are no findings that wait
+}
+
+// A held is what the latest check found in text that waits for what follows.
+type held struct {
+	verdict  Verdict
+	findings int
 }
 
 // A piece is the text of one event.
