@@ -35,6 +35,7 @@ func (c candidate) Decide(_ context.Context, f *gateway.Facts) (gateway.Decision
 func (c candidate) Revision() string                                   { return c.revision }
 func (c candidate) Seen(gateway.Entry, *gateway.Facts) ([]byte, error) { return []byte(c.seen), nil }
 func (c candidate) Place(string) string                                { return "" }
+func (c candidate) Labels(string) map[string]any                       { return nil }
 
 func allow(*gateway.Facts) (gateway.Decision, error) { return gateway.Decision{}, nil }
 
@@ -121,6 +122,20 @@ func TestNothingIsOverlooked(t *testing.T) {
 		if len(differences(&a, nil, &b, nil)) == 0 {
 			t.Errorf("%s makes no difference", fields.Field(i).Name)
 		}
+	}
+}
+
+// TestSameLimits: that another rule says the same limit is no difference.
+func TestSameLimits(t *testing.T) {
+	of := func(rule, name string) *gateway.Decision {
+		return &gateway.Decision{Limits: []gateway.Limit{{Name: name, Own: true, Per: "key", Requests: 5, By: gateway.Says{Requests: rule}}}}
+	}
+	a := of("a", "n")
+	if got := differences(a, nil, of("b", "n"), nil); len(got) > 0 {
+		t.Errorf("of another rule: %v", got)
+	}
+	if got := differences(a, nil, of("a", "m"), nil); len(got) != 1 || a.Limits[0].By.Requests != "a" {
+		t.Errorf("of another name: %v, %+v", got, a)
 	}
 }
 
