@@ -60,7 +60,8 @@ func (x *Exchange) denied(d *Denial) *llm.Answer {
 
 // consultAgain shows targets that the decision brought in to a policy that looks
 // at candidates, which saw only those that were asked for. Of what it says now
-// denials, constraints and limits count, and nothing that would bring in others.
+// denials, constraints, limits, guards and a cache that is off count, and nothing
+// that would bring in others.
 func (x *Exchange) consultAgain(ctx context.Context, f *Facts, targets []*target) *llm.Answer {
 	if !x.policy.Reads("candidates") {
 		return nil
@@ -80,6 +81,10 @@ func (x *Exchange) consultAgain(ctx context.Context, f *Facts, targets []*target
 	}
 	d := &x.decision // whose lists may belong to others
 	d.Require, d.Exclude = slices.Concat(d.Require, more.Require), slices.Concat(d.Exclude, more.Exclude)
+	d.Guards, d.OutputGuards = joined(d.Guards, more.Guards), joined(d.OutputGuards, more.OutputGuards)
+	if more.Cache != nil && more.Cache.Mode == CacheOff {
+		d.Cache = more.Cache
+	}
 	d.tighten(more.Limits)
 	x.record.Rules = d.Rules
 	if d.Deny = more.Deny; d.Deny == nil {
@@ -89,6 +94,17 @@ func (x *Exchange) consultAgain(ctx context.Context, f *Facts, targets []*target
 	x.record.Rules, x.record.Policy.Denied = d.Rules, true
 	x.keep(&seen, *d, nil, x.record.Policy.Took)
 	return x.denied(d.Deny)
+}
+
+// joined returns a list with what of another it does not have.
+func joined(list, more []string) []string {
+	all := slices.Clip(list)
+	for _, s := range more {
+		if !slices.Contains(list, s) {
+			all = append(all, s)
+		}
+	}
+	return all
 }
 
 // noReason is what a client reads where a rule gives no message: SDKs show nothing

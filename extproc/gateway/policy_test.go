@@ -230,6 +230,35 @@ func TestFactsThatAreRead(t *testing.T) {
 
 // TestTargetsBroughtIn: what rules say of candidates holds for those that a chain
 // or a split brings in as well.
+// What rules ask of guards and forbid the cache because of a target holds as well
+// where a rule brought it in.
+func TestGuardsOfTargetsBroughtIn(t *testing.T) {
+	for _, tt := range []struct {
+		onC  Decision
+		want int
+	}{
+		{Decision{}, 0},
+		{Decision{Guards: []string{"g"}}, 403},
+	} {
+		tt.onC.OutputGuards, tt.onC.Cache = []string{"out", "first"}, &CacheUse{Mode: CacheOff}
+		h := newGateway(t, func(o *Options) {
+			block := guardFunc(func(*Text) (Verdict, error) { return Verdict{Action: ActionBlock}, nil })
+			o.Guards = []InputGuard{{Guard: block, Asked: true}}
+			o.Policy = script{reads: []string{"candidates"}, decide: func(f *Facts) (Decision, error) {
+				if f.Candidates[0].Provider == "c" {
+					return tt.onC, nil
+				}
+				return Decision{Chain: []string{"c/x"}, OutputGuards: []string{"first"}}, nil
+			}}
+		})
+		x, answer, _ := decide(t, h, chatPath, chat("a/m", ""))
+		d := &x.decision
+		if status := statusOf(answer); status != tt.want || !slices.Equal(d.OutputGuards, []string{"first", "out"}) || d.Cache == nil || d.Cache.Mode != CacheOff {
+			t.Errorf("status %d, decision %+v", status, d)
+		}
+	}
+}
+
 func TestTargetsBroughtIn(t *testing.T) {
 	has := func(f *Facts, provider string) bool {
 		return slices.ContainsFunc(f.Candidates, func(c Candidate) bool { return c.Provider == provider })
