@@ -21,6 +21,9 @@ func (p *Program) usage(ctx context.Context, args []string) error {
 	if err := parse(f, args); err != nil {
 		return err
 	}
+	if *budgets && *since > 0 {
+		return fmt.Errorf("%w: each budget has a window of its own, so -since does not go with -budgets", errUsage)
+	}
 	c, err := p.loadOffline(*file)
 	if err != nil {
 		return err

@@ -38,14 +38,17 @@ func readLimit(h *head) effect {
 	l.Name, l.Own = h.limitName()
 	per, ok := h.text("per")
 	if ok && !perPattern.MatchString(per) {
-		h.fail("per: want key, team, org, user, model, provider, session or property.NAME, have %q", per)
+		h.fail("per: want key, team, org, user, model, provider, session or property.NAME, have %v", ast.String(per))
 	}
 	l.Per = per
 	l.Window, _ = h.oneOf("window", calendar)
 	l.WindowS, _ = h.integer("window_s", 1, maxWindow)
-	for name, to := range map[string]*int64{"requests": &l.Requests, "tokens": &l.Tokens, "cost_nano": &l.CostNano, "concurrent": &l.Concurrent} {
-		if n, ok := h.integer(name, 0, maxInteger); ok {
-			*to = n
+	for _, f := range [...]struct {
+		name string
+		to   *int64
+	}{{"requests", &l.Requests}, {"tokens", &l.Tokens}, {"cost_nano", &l.CostNano}, {"concurrent", &l.Concurrent}} {
+		if n, ok := h.integer(f.name, 0, maxInteger); ok {
+			*f.to = n
 		}
 	}
 	return l
@@ -59,7 +62,7 @@ func (h *head) limitName() (name string, ok bool) {
 	case !ok && h.count("name") > 0:
 		h.fail("%w", errNameNotWritten)
 	case ok && !limitNames.MatchString(name):
-		h.fail("name: want 1 to 64 letters, digits, dashes, underscores and dots, have %.100q", name)
+		h.fail("name: want 1 to 64 letters, digits, dashes, underscores and dots, have %.100v", ast.String(name))
 	}
 	return name, ok
 }
