@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/open-policy-agent/opa/v1/ast"
+
 	"github.com/attache-gateway/attache/extproc/gateway"
 )
 
@@ -38,7 +40,7 @@ func readModify(h *head) effect {
 	}
 	path, ok := h.text("path")
 	if ok && !pathPattern.MatchString(path) {
-		h.fail("path: want the JSON pointer of a field, such as /max_tokens, have %q", path)
+		h.fail("path: want the JSON pointer of a field, such as /max_tokens, have %v", ast.String(path))
 	}
 	c := &change{path: strings.TrimPrefix(path, "/"), value: h.json("value")}
 	if most, ok := h.integer("max", 1, maxInteger); ok {
@@ -46,8 +48,12 @@ func readModify(h *head) effect {
 	}
 	_, c.remove = h.oneOf("op", removal)
 	m := gateway.Modification{Path: c.path, Max: c.max, Value: c.value, Remove: c.remove}
-	if err := m.Check(); err != nil {
+	switch err := m.Check(); {
+	case err == nil:
+	case h.loading:
 		h.fail("%w", err)
+	default:
+		h.fail("the field cannot be changed in this way")
 	}
 	return c
 }
@@ -118,7 +124,7 @@ func readHeader(h *head) effect {
 	e.Response = on == "response"
 	name, ok := h.text("name")
 	if ok && !gateway.HeaderChangeable(name) {
-		h.fail("name: %q is not a header that a policy may change", name)
+		h.fail("name: %v is not a header that a policy may change", ast.String(name))
 	}
 	e.Name = name
 	_, e.Remove = h.oneOf("op", removal)

@@ -3,6 +3,8 @@ package rego
 import (
 	"errors"
 	"fmt"
+	"regexp"
+	"strings"
 
 	"github.com/open-policy-agent/opa/v1/topdown"
 
@@ -14,6 +16,7 @@ func failed(err error) error {
 	e := &gateway.PolicyError{Fault: gateway.FaultOther, Err: err}
 	var of *topdown.Error
 	if errors.As(err, &of) {
+		e.Err = unquoted(of)
 		switch of.Code {
 		case topdown.BuiltinErr, topdown.TypeErr:
 			e.Fault = gateway.FaultBuiltin
@@ -23,6 +26,34 @@ func failed(err error) error {
 		if of.Location != nil {
 			e.Rule = place(of.Location)
 		}
+	}
+	return e
+}
+
+// operandTypes are all that may follow a builtin's name in an error.
+var operandTypes = regexp.MustCompile(`^operand \d+ must be [a-z]+ but got [a-z]+$`)
+
+// unquoted is an error of OPA's without what it quotes, which may be of the
+// request: errors go where nothing is masked.
+func unquoted(of *topdown.Error) error {
+	e := &topdown.Error{Code: of.Code, Location: of.Location}
+	switch of.Code {
+	case topdown.BuiltinErr, topdown.TypeErr:
+		name, why, _ := strings.Cut(of.Message, ": ")
+		if e.Message = name + " failed"; operandTypes.MatchString(why) {
+			e.Message = of.Message
+		}
+	case topdown.ConflictErr:
+		what, values, _ := strings.Cut(of.Message, ":\n")
+		var places []string
+		for line := range strings.Lines(values) {
+			if i := strings.LastIndex(line, " at "); i >= 0 {
+				places = append(places, strings.TrimSpace(line[i:]))
+			}
+		}
+		e.Message = strings.TrimSpace(what + " " + strings.Join(places, ", "))
+	default:
+		e.Message = "evaluation failed"
 	}
 	return e
 }

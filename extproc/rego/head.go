@@ -3,6 +3,7 @@ package rego
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 
@@ -36,11 +37,29 @@ type head struct {
 	err     error
 }
 
+// fail notes an error. Values among the arguments are told when rules are loaded,
+// not when they are evaluated: then they may be of the request, and errors go
+// where nothing is masked.
 func (h *head) fail(format string, args ...any) {
-	if h.err == nil {
-		h.err = fmt.Errorf(format, args...)
+	if h.err != nil {
+		return
 	}
+	for i, a := range args {
+		switch a.(type) {
+		case ast.Value, *ast.Term:
+			if !h.loading {
+				args[i] = untold{}
+			}
+		}
+	}
+	h.err = fmt.Errorf(format, args...)
 }
+
+// An untold stands for a value that an error does not tell.
+type untold struct{}
+
+// Format writes the same for all verbs.
+func (untold) Format(s fmt.State, _ rune) { io.WriteString(s, "***") }
 
 func (h *head) checkKeys(fields []string) {
 	if fields == nil {
@@ -93,7 +112,7 @@ func (h *head) text(name string) (s string, ok bool) {
 func (h *head) oneOf(name string, words []string) (s string, ok bool) {
 	s, ok = h.text(name)
 	if ok && !slices.Contains(words, s) {
-		h.fail("%s: want %s, have %.100q", name, strings.Join(words, ", "), s)
+		h.fail("%s: want %s, have %.100v", name, strings.Join(words, ", "), ast.String(s))
 	}
 	return s, ok
 }
@@ -175,7 +194,11 @@ func (h *head) conditions(name string) []gateway.Condition {
 			}
 			values = []string{string(s)}
 		} else {
-			values = h.strings(fmt.Sprintf("%s: %s", name, k), v.Value, maxTags)
+			at := name
+			if h.loading {
+				at = fmt.Sprintf("%s: %s", name, k)
+			}
+			values = h.strings(at, v.Value, maxTags)
 			slices.Sort(values)
 		}
 		out = append(out, gateway.Condition{Name: string(tag), Values: slices.Compact(values)})

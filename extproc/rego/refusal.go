@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"regexp"
 
+	"github.com/open-policy-agent/opa/v1/ast"
+
 	"github.com/attache-gateway/attache/extproc/gateway"
 	"github.com/attache-gateway/attache/extproc/llm"
 )
@@ -35,7 +37,7 @@ func readDeny(h *head) effect {
 	if code, ok := h.text("code"); ok {
 		d.Code = code
 		if !codePattern.MatchString(code) {
-			h.fail("code: %q does not match %s", code, codePattern)
+			h.fail("code: %v does not match %s", ast.String(code), codePattern)
 		}
 	}
 	if status, ok := h.integer("status", 400, 599); ok {

@@ -55,7 +55,7 @@ func readRoute(h *head) effect {
 	if prefer, ok := h.text("prefer"); ok {
 		tag, value, isTag := strings.Cut(prefer, "=")
 		if !slices.Contains(preferable, prefer) && (!isTag || tag == "" || value == "") {
-			h.fail("prefer: want one of %s, or a tag as name=value, have %q", strings.Join(preferable, ", "), prefer)
+			h.fail("prefer: want one of %s, or a tag as name=value, have %v", strings.Join(preferable, ", "), ast.String(prefer))
 		}
 		r.prefer = prefer
 	}
@@ -79,7 +79,7 @@ func (h *head) split() *gateway.Split {
 		h.fail("split: want an object, have %s", ast.ValueName(v))
 		return nil
 	}
-	inner := &head{object: o}
+	inner := &head{object: o, loading: h.loading}
 	inner.checkKeys([]string{"by", "shares"})
 	by, ok := inner.oneOf("by", splitters)
 	shares, ok2 := inner.value("shares").(ast.Object)

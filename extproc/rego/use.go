@@ -30,11 +30,11 @@ func readGuard(h *head) effect {
 	switch constant := h.count("on") == 0 || on != ""; {
 	case !ok:
 	case !in && !out:
-		h.fail("name: there is no guard %q in the configuration", name)
+		h.fail("name: there is no guard %v in the configuration", ast.String(name))
 	case on == "output" && !out:
-		h.fail("on: the guard %q has no output in its configuration's on", name)
+		h.fail("on: the guard %v has no output in its configuration's on", ast.String(name))
 	case on != "output" && constant && !in:
-		h.fail("on: the guard %q has no input in its configuration's on", name)
+		h.fail("on: the guard %v has no input in its configuration's on", ast.String(name))
 	}
 	return guardUse{name, on == "output"}
 }
@@ -102,7 +102,7 @@ func readLog(h *head) effect {
 	}
 	for _, p := range l.Redact {
 		if !inDocument(p) {
-			h.fail("redact: want the JSON pointer of a field of the input, such as /properties/email, have %.100q", p)
+			h.fail("redact: want the JSON pointer of a field of the input, such as /properties/email, have %.100v", ast.String(p))
 		}
 	}
 	return l
