@@ -11,10 +11,13 @@ import (
 	"io/fs"
 	"maps"
 	"path"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/open-policy-agent/opa/v1/util"
+	"go.yaml.in/yaml/v3"
 
 	"github.com/attache-gateway/attache/policies"
 )
@@ -136,12 +139,12 @@ func (s *source) document(ps *problems) map[string]any {
 // readData reads a data file: an object in JSON or YAML. The line is that of an
 // error, 0 if it is not known.
 func readData(name string, b []byte) (m map[string]any, line int, err error) {
-	unmarshal := util.Unmarshal
+	check, unmarshal := checkYAML, util.Unmarshal
 	if path.Ext(name) == ".json" {
-		if line, err := checkJSON(b); err != nil {
-			return nil, line, err
-		}
-		unmarshal = util.UnmarshalJSON
+		check, unmarshal = checkJSON, util.UnmarshalJSON
+	}
+	if line, err := check(b); err != nil {
+		return nil, line, err
 	}
 	var v any
 	if err := unmarshal(b, &v); err != nil {
@@ -152,6 +155,30 @@ func readData(name string, b []byte) (m map[string]any, line int, err error) {
 		return nil, 0, errors.New("want an object")
 	}
 	return m, 0, nil
+}
+
+// yamlLine finds the line in an error of the YAML parser.
+var yamlLine = regexp.MustCompile(`^(?:yaml: )?line (\d+): (.*)`)
+
+// checkYAML finds what OPA's reader does not place, or lets pass, as checkJSON does.
+func checkYAML(b []byte) (line int, err error) {
+	if err = yaml.Unmarshal(b, new(any)); err == nil {
+		return 0, nil
+	}
+	text := err.Error()
+	var of *yaml.TypeError
+	if errors.As(err, &of) && len(of.Errors) > 0 {
+		text = of.Errors[0]
+	}
+	m := yamlLine.FindStringSubmatch(text)
+	if m == nil {
+		return 0, err
+	}
+	line, _ = strconv.Atoi(m[1])
+	if strings.HasPrefix(m[2], "did not find expected") { // the parser counts these from 0
+		line = min(line+1, 1+bytes.Count(b, []byte("\n")))
+	}
+	return line, errors.New(m[2])
 }
 
 // checkJSON finds what OPA's reader does not place, or lets pass: syntax errors,
