@@ -36,7 +36,7 @@ type world struct {
 }
 
 // deadline bounds every wait of these tests. None comes near it.
-const deadline = 30 * time.Second
+const deadline = 2 * time.Minute
 
 // begin starts a world. The lines are added to its attache.yaml.
 func begin(t testing.TB, version string, lines ...string) *world {
