@@ -39,9 +39,7 @@ func (x *Exchange) Decide(ctx context.Context, body []byte) (*llm.Answer, *Forwa
 			r.Header = append(r.Header, llm.Header{Name: name, Value: v})
 		}
 	}
-	if x.record.User == "" {
-		x.record.User = clip(r.User)
-	}
+	x.named(r.User)
 	targets, settings, refusal := x.candidates(ctx, r)
 	if x.why != nil && x.why.only && x.why.asked {
 		return x.explained(ctx, r, targets, settings), nil

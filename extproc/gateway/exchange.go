@@ -26,6 +26,7 @@ type Exchange struct {
 	wire   dialect.Dialect // of the client
 	head   *Head
 	caller Caller
+	rules  *Rules
 	policy Policy // that decides
 	shadow Shadow // nil: none looks on
 	record Record
@@ -63,14 +64,14 @@ func (g *Gateway) open(h *Head) (*Exchange, *llm.Answer) {
 		Session:    clip(h.first(sessionHeaders[:]...)),
 		Properties: h.properties(),
 	}
-	rules := g.rules.Load()
-	x.policy = rules.Policy
+	x.rules = g.rules.Load()
+	x.policy = x.rules.Policy
 	if err == nil && h.Unread && f.op != llm.OpForward {
 		err = &llm.Error{Status: 415, Code: llm.CodeInvalidRequest, Message: "the content type must be application/json"}
 	}
 	if err == nil {
 		err = x.authenticate()
-		rules.assign(x)
+		x.rules.assign(x)
 	}
 	x.record.Revision = x.policy.Revision()
 	if err == nil {

@@ -29,8 +29,8 @@ type wish struct {
 	output int64
 }
 
-// sticks are what requests can stick to. Where one is empty, nothing holds the
-// request.
+// sticks are what requests can stick to, as Record.Account has them. Where one is
+// empty, nothing holds the request.
 type sticks struct{ user, session, key string }
 
 func (s *sticks) of(by string) string {

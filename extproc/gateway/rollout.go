@@ -16,7 +16,7 @@ type Canary struct {
 // What a canary goes by.
 const (
 	ByKey     = "key"
-	ByUser    = "user" // the end user that the client names
+	ByUser    = "user" // that the client names, else the owner of the key or token
 	BySession = "session"
 	ByTeam    = "team"
 )
@@ -61,7 +61,7 @@ func Sampled(name string, permille int64) bool {
 // assign says which policy decides about an exchange and who looks on. What a
 // canary decides is not compared: the candidate itself said it.
 func (r *Rules) assign(x *Exchange) {
-	x.policy = r.Policy
+	x.policy, x.shadow = r.Policy, nil
 	switch {
 	case r.Canary != nil && r.Canary.takes(x):
 		x.policy = r.Canary.Policy
@@ -70,20 +70,21 @@ func (r *Rules) assign(x *Exchange) {
 	}
 }
 
+// named takes a user that stands in the body, if no header names one. A canary may
+// go by it.
+func (x *Exchange) named(user string) {
+	if x.record.User != "" || user == "" {
+		return
+	}
+	x.record.User = clip(user)
+	x.rules.assign(x)
+	x.record.Revision = x.policy.Revision()
+}
+
 // takes reports whether the caller of an exchange is in the share. Who cannot be
 // told apart is not.
 func (c *Canary) takes(x *Exchange) bool {
-	var name string
-	switch c.By {
-	case ByKey:
-		name = x.caller.KeyID
-	case ByUser:
-		name = x.record.User
-	case BySession:
-		name = x.record.Session
-	case ByTeam:
-		name = x.caller.Team
-	}
+	name := x.record.Account(c.By)
 	return name != "" && Sampled(c.By+" "+name, c.Permille)
 }
 

@@ -36,7 +36,7 @@ func (x *Exchange) route(r *llm.Request, targets []*target, d *Decision) ([]*tar
 	}
 	w := wish{
 		pick: d.Pick, prefer: d.Prefer, split: d.Split, stream: r.Stream,
-		sticks: sticks{user: x.record.User, session: x.record.Session, key: x.caller.KeyID},
+		sticks: sticks{user: x.record.Account("user"), session: x.record.Account("session"), key: x.record.Account("key")},
 		peek:   x.why != nil && x.why.only,
 		input:  r.InputEstimate, output: r.MaxTokens,
 	}

@@ -2,8 +2,9 @@
 # getting the same one.
 #
 # Use it to find out which of two models does better. Records say which target
-# answered whom. A request that names no user is dealt out for itself. If one of
-# the two fails, the other one answers.
+# answered whom. A user is the one that the request names, or else the owner of the
+# key or token; a request without either is dealt out for itself. If one of the two
+# fails, the other one answers.
 package attache.request
 
 import rego.v2
