@@ -13,7 +13,8 @@ type analysis struct {
 	uses   map[string]use // by path
 	there  map[string]use // objects and facts of which only counts that they are there, which they always are
 	pairs  map[[2]string]pair
-	impure string // a builtin that gives another result each time; empty: none is used
+	impure string   // a builtin that gives another result each time; empty: none is used
+	never  problems // comparisons with words that a field never is
 }
 
 // A use is a path that rules read: its exact value, or only on which side of
@@ -38,7 +39,7 @@ func analyse(c *ast.Compiler, set string, rules []rule) *analysis {
 	for _, r := range reached(c, set) {
 		w := walker{analysis: a, alias: map[ast.Var][]string{}, done: map[*ast.Expr]bool{}, place: r.Location}
 		ast.WalkExprs(r, func(e *ast.Expr) bool { w.bind(e); return false })
-		ast.WalkExprs(r, func(e *ast.Expr) bool { w.compare(e); return false })
+		ast.WalkExprs(r, func(e *ast.Expr) bool { w.words(e); w.compare(e); return false })
 		ast.NewGenericVisitor(w.read).Walk(r)
 	}
 	for i := range rules {

@@ -159,7 +159,7 @@ func (l *loader) prepare(ctx context.Context, p *Policy, modules map[string]*ast
 	if c.Compile(modules); c.Failed() {
 		return compileError(c.Errors)
 	}
-	var ps problems
+	var ps, never problems
 	unusedSets(c, &ps)
 	p.warnings = append(p.warnings, missingData(c, l.data).lines()...)
 	if p.closed && !allows(rules[onRequest]) {
@@ -175,6 +175,7 @@ func (l *loader) prepare(ctx context.Context, p *Policy, modules map[string]*ast
 			return err
 		}
 		a.misplaced(e, &l.Options, &ps)
+		never = append(never, a.never...)
 		*to = e
 		if on != onRequest {
 			continue
@@ -185,6 +186,7 @@ func (l *loader) prepare(ctx context.Context, p *Policy, modules map[string]*ast
 			p.warnings = append(p.warnings, "attache.request: decisions are not cached: "+why)
 		}
 	}
+	p.warnings = append(p.warnings, never.lines()...)
 	return ps.join()
 }
 

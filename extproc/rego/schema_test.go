@@ -11,6 +11,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"github.com/attache-gateway/attache/extproc/gateway"
+	"github.com/attache-gateway/attache/extproc/llm"
 	"github.com/attache-gateway/attache/policies"
 )
 
@@ -31,7 +32,7 @@ func schema(t *testing.T, text []byte) *jsonschema.Schema {
 // fields are required and others are not allowed, so they cannot drift apart.
 func TestInputSchema(t *testing.T) {
 	s := schema(t, policies.InputSchema)
-	for name, f := range map[string]*gateway.Facts{"full": facts(), "empty": {}} {
+	for name, f := range map[string]*gateway.Facts{"full": facts(), "empty": {Op: llm.OpChat, Dialect: llm.OpenAI, Format: string(llm.FormatText)}} {
 		doc, err := ast.JSON(whole(onRequest, f))
 		if err != nil {
 			t.Fatal(err)
