@@ -54,7 +54,7 @@ var commands = []command{
 	{"policy explain", rulesArgs + " -i INPUT | --id ID [--log FILE] [--json]", "say why a decision is as it is", (*Program).policyExplain},
 	{"policy replay", rulesArgs + " [--candidate DIR] [--since 1h] [--log FILE] [--fail-on 'new-deny>0.1%'] [--json]", "run recorded requests through other rules", (*Program).policyReplay},
 	{"policy bench", rulesArgs + " [-i INPUT]... [--log FILE] [--json]", "measure what decisions cost", (*Program).policyBench},
-	{"policy fmt", "[--check] DIR|FILE...", "give rules their usual form", (*Program).policyFormat},
+	{"policy fmt", "[-c FILE] [--check] [DIR|FILE...]", "give rules their usual form", (*Program).policyFormat},
 	{"policy verify", "[--json] FILE...", "check that logs of decisions are as they were written", (*Program).policyVerify},
 	{"keys", "new|list|revoke -c FILE", "make, list and revoke the keys of callers", (*Program).keys},
 	{"usage", "-c FILE [--since 24h] [--json]", "sum up requests, tokens and cost by key and model", (*Program).usage},

@@ -135,13 +135,18 @@ func (p *Program) printTests(report *rego.TestReport, coverage bool) {
 // policyFormat gives files of rules the form that opa fmt gives them.
 func (p *Program) policyFormat(_ context.Context, args []string) error {
 	f := p.flags("policy fmt")
+	file := f.String("c", "", "configuration `file`, whose rules it is about where nothing else is named")
 	check := f.Bool("check", false, "change nothing, and fail if there is something to change")
 	words, err := parseMixed(f, args, 1000)
 	if err != nil {
 		return err
 	}
 	if len(words) == 0 {
-		return fmt.Errorf("%w: name the directory of the rules, or files", errUsage)
+		dir, err := p.rulesDir(*file)
+		if err != nil {
+			return err
+		}
+		words = []string{dir}
 	}
 	n := 0
 	for _, word := range words {
@@ -168,6 +173,21 @@ func (p *Program) policyFormat(_ context.Context, args []string) error {
 		return errors.New("not all files have their form; attache policy fmt changes them")
 	}
 	return nil
+}
+
+// rulesDir is the directory of a configuration's rules.
+func (p *Program) rulesDir(file string) (string, error) {
+	if file == "" {
+		return "", fmt.Errorf("%w: name the directory of the rules, or files, or the configuration by -c", errUsage)
+	}
+	c, err := p.loadOffline(file)
+	if err != nil {
+		return "", err
+	}
+	if c.Policy.Source.Dir == "" {
+		return "", errors.New("this configuration has no directory of rules in policy.dir")
+	}
+	return c.Policy.Source.Dir, nil
 }
 
 // formatFile names the file if there is something to change.
