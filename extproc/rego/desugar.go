@@ -45,7 +45,7 @@ type rule struct {
 // The effects of a team's package join those of the gateway's for its callers.
 // What rules name and the configuration does not have is a warning, one in a line.
 func desugar(modules map[string]*ast.Module, o *Options) (rules map[int][]rule, warnings []string, err error) {
-	d := desugarer{Options: o, rules: map[int][]rule{}, teams: map[home]bool{}, helpers: map[helper]*ast.Location{}, limits: map[string]bool{}}
+	d := desugarer{Options: o, rules: map[int][]rule{}, teams: map[home]bool{}, helpers: map[helper]*ast.Location{}, limits: map[string]bool{}, ids: map[ruleKey]string{}}
 	for _, name := range slices.Sorted(maps.Keys(modules)) {
 		d.module(name, modules[name])
 	}
@@ -69,8 +69,9 @@ type desugarer struct {
 	rules    map[int][]rule // by entry point
 	teams    map[home]bool  // that have rules
 	helpers  map[helper]*ast.Location
-	limits   map[string]bool // names of limits
-	own      int             // rules that are not shipped
+	limits   map[string]bool    // names of limits
+	ids      map[ruleKey]string // places of rules
+	own      int                // rules that are not shipped
 	problems problems
 	warnings problems
 }
@@ -79,6 +80,12 @@ type desugarer struct {
 type home struct {
 	on   int
 	team string // empty: the gateway's own
+}
+
+// A ruleKey is a rule of an entry point, by its id.
+type ruleKey struct {
+	on int
+	id string
 }
 
 // A helper is a rule of an entry point's package that is no verb.
@@ -245,6 +252,7 @@ func (d *desugarer) effect(r *ast.Rule, v *verb, h home) *ast.Rule {
 	}
 	made.priority = made.ranked(made.priority)
 	d.misspelt(r)
+	d.identified(r.Location, h, &made)
 	made.cost, made.indexed = costOf(r)
 	made.always = constant && trivial(r.Body)
 	d.rules[h.on] = append(d.rules[h.on], made)
@@ -265,6 +273,17 @@ func ruleID(r *ast.Rule) string {
 		}
 	}
 	return place(r.Location)
+}
+
+// identified warns of a rule that has the id of another in its entry point: records
+// cannot tell the two apart.
+func (d *desugarer) identified(at *ast.Location, h home, r *rule) {
+	is := ruleKey{h.on, r.id}
+	if first, ok := d.ids[is]; ok {
+		d.warnings.at(at, "the id %s in the METADATA is that of the rule at %s as well: records cannot tell them apart", r.id, first)
+		return
+	}
+	d.ids[is] = r.place
 }
 
 // ranked is a priority among those of all rules: what a team says goes behind

@@ -2,6 +2,7 @@ package rego
 
 import (
 	"reflect"
+	"slices"
 	"testing"
 	"testing/fstest"
 	"time"
@@ -41,5 +42,22 @@ deny contains {"code": "other"} if input.user == "y"
 	}
 	if one == nil {
 		t.Error("there is no tier")
+	}
+}
+
+// TestSameID: two rules of an entry point that have one id are a warning.
+func TestSameID(t *testing.T) {
+	const rule = "# METADATA\n# custom: {id: closed}\n"
+	p, err := Load(t.Context(), Options{Default: Allow, Deadline: time.Minute, Off: defaults, FS: fstest.MapFS{
+		"a.rego": {Data: []byte("package attache.request\n\n" + rule + "deny contains {\"code\": \"a\"} if input.user == \"x\"\n")},
+		"b.rego": {Data: []byte("package attache.request\n\n" + rule + "label contains {\"a\": \"b\"} if input.user == \"x\"\n")},
+		"c.rego": {Data: []byte("package attache.response\n\n" + rule + "label contains {\"a\": \"b\"} if input.user == \"x\"\n")},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"b.rego:5: the id closed in the METADATA is that of the rule at a.rego:5 as well: records cannot tell them apart"}
+	if got := p.Warnings(); !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }
