@@ -81,13 +81,9 @@ func (x *Exchange) candidates(ctx context.Context, r *llm.Request) ([]*target, S
 		return nil, settings, refusal
 	}
 	d, shown := &x.decision, targets
-	if len(d.Chain) > 0 {
-		if targets, err = x.gw.chain(d.Chain); err != nil {
-			return nil, settings, x.unfit(fmt.Errorf("gateway: the policy's chain: %s", err.Message))
-		}
-	}
-	if targets, err = x.gw.join(targets, d.Split); err != nil {
-		return nil, settings, x.unfit(fmt.Errorf("gateway: the policy's split: %s", err.Message))
+	targets, lost := x.gw.follow(d, targets)
+	if lost != nil {
+		return nil, settings, x.unfit(lost)
 	}
 	if !within(targets, shown) {
 		if refusal := x.consultAgain(ctx, f, targets); refusal != nil {
@@ -95,7 +91,9 @@ func (x *Exchange) candidates(ctx context.Context, r *llm.Request) ([]*target, S
 		}
 	}
 	settings = d.limit(settings)
-	if targets = x.filter(targets, d); len(targets) == 0 {
+	all := targets
+	if targets = x.filter(all, d); len(targets) == 0 {
+		x.record.Detail = d.barred(all)
 		return nil, settings, x.refuse(&llm.Error{Status: 503, Code: llm.CodeNoTarget, Message: "the policy leaves no target for this request"})
 	}
 	if err := apply(d.Modify, r, x.wire); err != nil {
@@ -162,63 +160,89 @@ func within(targets, others []*target) bool {
 // filter returns the targets for which all that the policy requires holds.
 func (x *Exchange) filter(targets []*target, d *Decision) (kept []*target) {
 	for _, t := range targets {
-		if c, why := d.bars(t); c == nil {
+		if c, required := d.bars(t); c == nil {
 			kept = append(kept, t)
 		} else if x.why != nil {
-			x.why.leave(t, fmt.Sprintf("%s %s %s", why, c.Name, strings.Join(c.Values, " or ")))
+			x.why.leave(t, fmt.Sprintf("the policy %s %s %s", verbOf(required), c.Name, strings.Join(c.Values, " or ")))
 		}
 	}
 	return kept
 }
 
 // bars returns the condition for which a target may not be used, nil if it may,
-// and what the policy wants of it.
-func (d *Decision) bars(t *target) (c *Condition, why string) {
+// and whether the policy requires it or excludes it.
+func (d *Decision) bars(t *target) (c *Condition, required bool) {
 	for i := range d.Require {
 		if !t.has(d.Require[i]) {
-			return &d.Require[i], "the policy requires"
+			return &d.Require[i], true
 		}
 	}
 	for i := range d.Exclude {
 		if t.has(d.Exclude[i]) {
-			return &d.Exclude[i], "the policy excludes"
+			return &d.Exclude[i], false
 		}
 	}
-	return nil, ""
+	return nil, false
 }
 
-// join adds the targets of a split that are not there yet.
-func (g *Gateway) join(targets []*target, s *Split) ([]*target, *llm.Error) {
-	if s == nil {
+func verbOf(required bool) string {
+	if required {
+		return "requires"
+	}
+	return "excludes"
+}
+
+// barred says for operators why the policy leaves none of some targets. Of rules it
+// has the names of tags, of targets what they have: what rules want of a tag may be
+// of the request.
+func (d *Decision) barred(targets []*target) string {
+	all := make([]string, len(targets))
+	for i, t := range targets {
+		c, required := d.bars(t)
+		has, tagged := t.tag(c.Name)
+		what := c.Name
+		switch {
+		case !required:
+			what += " " + has
+		case tagged:
+			what = "another " + what + " than " + has
+		}
+		all[i] = fmt.Sprintf("target %s left out: the policy %s %s", t, verbOf(required), what)
+	}
+	return strings.Join(all, "; ")
+}
+
+// follow returns the targets of the policy's chain and split, instead of those that
+// were asked for or beside them.
+func (g *Gateway) follow(d *Decision, targets []*target) ([]*target, error) {
+	if len(d.Chain) > 0 {
+		targets = nil
+		for i, name := range d.Chain {
+			found, _, err := g.resolve(name)
+			if err != nil {
+				return nil, astray(d.Speaks.Chain, "chain: name %d stands for no target", i+1)
+			}
+			targets = append(targets, found...)
+		}
+		if len(targets) > maxTargets {
+			return nil, astray(d.Speaks.Chain, "chain: more than %d targets", maxTargets)
+		}
+	}
+	if d.Split == nil {
 		return targets, nil
 	}
-	for _, share := range s.Shares {
+	for i, share := range d.Split.Shares {
 		if slices.ContainsFunc(targets, func(t *target) bool { return t.is(share.Target) }) {
 			continue
 		}
 		found, _, err := g.resolve(share.Target)
 		if err != nil {
-			return nil, err
+			return nil, astray(d.Speaks.Split, "split: name %d of shares stands for no target", i+1)
 		}
 		targets = append(targets, found...)
 	}
 	if len(targets) > maxTargets {
-		return nil, llm.Invalid("split", "makes more than %d targets", maxTargets)
+		return nil, astray(d.Speaks.Split, "split: makes more than %d targets", maxTargets)
 	}
 	return targets, nil
-}
-
-// chain resolves the policy's own list of models.
-func (g *Gateway) chain(names []string) (all []*target, err *llm.Error) {
-	for _, name := range names {
-		found, _, err := g.resolve(name)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, found...)
-	}
-	if len(all) > maxTargets {
-		return nil, llm.Invalid("chain", "names more than %d targets", maxTargets)
-	}
-	return all, nil
 }

@@ -106,8 +106,13 @@ type Decision struct {
 	Log          LogUse            `json:"log,omitzero"`            // for the record
 	Labels       map[string]string `json:"labels,omitempty"`        // for the record
 
-	Rules []string `json:"rules,omitempty"` // the rules that took part, for the record
+	Rules  []string `json:"rules,omitempty"` // the rules that took part, for the record
+	Speaks Speaks   `json:"-"`
 }
+
+// Speaks are the rules by which a decision has what only one rule can say, as in
+// PolicyError.
+type Speaks struct{ Chain, Split string }
 
 // A Review is what a policy says about a request that has ended.
 type Review struct {

@@ -1,8 +1,10 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/attache-gateway/attache/extproc/llm"
@@ -14,7 +16,7 @@ type PolicyUse struct {
 	Took   time.Duration // to decide
 	Denied bool          // it said no; a policy that failed said nothing
 	Fault  Fault         // why it failed; empty: it did not
-	Rule   string        // that failed, as file:line; empty: not known
+	Rule   string        // that failed, see PolicyError
 }
 
 // A Fault is a way for a policy to fail.
@@ -34,7 +36,7 @@ const (
 // wraps its errors in one where it knows.
 type PolicyError struct {
 	Fault Fault
-	Rule  string // file:line; empty: not known
+	Rule  string // file:line, with the rule's id in parentheses if it has one; empty: not known
 	Err   error
 }
 
@@ -62,7 +64,15 @@ func (u *PolicyUse) failed(err error) {
 func (x *Exchange) unfit(err error) *llm.Answer {
 	var e *llm.Error
 	if !errors.As(err, &e) {
+		x.record.Policy.failed(err)
 		x.record.Policy.Fault = FaultDecode
 	}
 	return x.fail(llm.CodePolicyError, err)
+}
+
+// astray is the error that a rule's chain or split cannot be followed. It tells no
+// names: rules may have them from the request.
+func astray(rule, format string, args ...any) error {
+	err := fmt.Errorf("gateway: %s: route: %s", cmp.Or(rule, "policy"), fmt.Sprintf(format, args...))
+	return &PolicyError{FaultDecode, rule, err}
 }

@@ -59,6 +59,7 @@ func (x *Exchange) priced(r *llm.Request, limits []*Limit, targets []*target) ([
 	if len(kept) > 0 {
 		return kept, nil
 	}
+	x.record.Detail = fmt.Sprintf("%s needs a price, and there is none of %v", limits[i].title(), targets)
 	return nil, x.refuse(&llm.Error{Status: 503, Code: llm.CodeNoTarget, Message: fmt.Sprintf(
 		"the price of %s is not known, and %s needs one: the gateway's configuration can give it under providers.%s.prices", targets[0], limits[i].title(), targets[0].Name)})
 }

@@ -304,14 +304,20 @@ func (s *standing) candidate() Candidate {
 
 // has reports whether a condition holds for the target.
 func (t *target) has(c Condition) bool {
-	switch c.Name {
-	case "provider":
-		return slices.Contains(c.Values, t.Name)
-	case "model":
-		return slices.Contains(c.Values, t.model)
-	case "target":
-		return slices.Contains(c.Values, t.String())
-	}
-	v, ok := t.Tags[c.Name]
+	v, ok := t.tag(c.Name)
 	return ok && slices.Contains(c.Values, v)
+}
+
+// tag returns the value of a tag, or of what stands for one.
+func (t *target) tag(name string) (string, bool) {
+	switch name {
+	case "provider":
+		return t.Name, true
+	case "model":
+		return t.model, true
+	case "target":
+		return t.String(), true
+	}
+	v, ok := t.Tags[name]
+	return v, ok
 }

@@ -99,7 +99,8 @@ func TestDifferences(t *testing.T) {
 	}
 }
 
-// Every field of a decision but its rules makes a difference.
+// Every field of a decision makes a difference, but those that say which rules it has
+// it from.
 func TestNothingIsOverlooked(t *testing.T) {
 	fields := reflect.TypeFor[gateway.Decision]()
 	same := func(d gateway.Decision) bool { return len(differences(&d, nil, &d, nil)) == 0 }
@@ -109,7 +110,7 @@ func TestNothingIsOverlooked(t *testing.T) {
 	random := rand.New(rand.NewSource(1))
 	r := reflect.New(fields).Elem()
 	for i := range fields.NumField() {
-		if fields.Field(i).Name == "Rules" {
+		if name := fields.Field(i).Name; name == "Rules" || name == "Speaks" {
 			continue
 		}
 		other := reflect.New(fields).Elem()
