@@ -162,7 +162,7 @@ deny contains {} if {
 	eventually(t, "the rule's name in the log", func() bool {
 		return bytes.Contains([]byte(w.log.String()), []byte("a.rego:7 (for-ever)"))
 	})
-	w.awaitMetrics(t, map[string]string{`attache_policy_errors_total{kind="deadline",rule="a.rego:7"}`: "1"})
+	w.awaitMetrics(t, map[string]string{`attache_policy_errors_total{kind="deadline",rule="a.rego:7 (for-ever)"}`: "1"})
 	if got := (ask{dialect: "openai", model: "smart"}); got.outcome(w.do(t, got)) != "good" {
 		t.Error("others are held up as well")
 	}

@@ -198,7 +198,7 @@ func likePlain(t *testing.T, text string, n int, seed uint64) int64 {
 		in := everything.term(f).Value
 		want, wantErr := plain(in)
 		got, err := p.Decide(t.Context(), f)
-		got.Rules, got.Limits = nil, slices.Clone(got.Limits)
+		got.Rules, got.Speaks, got.Limits = nil, gateway.Speaks{}, slices.Clone(got.Limits)
 		for i := range got.Limits {
 			got.Limits[i].By = gateway.Says{}
 		}

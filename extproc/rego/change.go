@@ -88,7 +88,7 @@ func (c *changes) modification() (gateway.Modification, error) {
 	case c.max == nil || removed && c.set.priority > c.limit.priority:
 		m.Value, m.Remove = bytes.Clone(value), removed
 	case removed && c.set.priority == c.limit.priority:
-		return m, undecided("modify: /"+c.path+": removal", c.set.place, "max", c.limit.place)
+		return m, undecided("modify: /"+c.path+": removal", c.set.by, "max", c.limit.by)
 	case !removed && c.set.made && !above(value, *c.max):
 		m.Value = bytes.Clone(value)
 	case !removed && c.set.made:

@@ -16,23 +16,25 @@ type claim[T any] struct {
 	value    T
 	made     bool
 	priority int64
-	place    string // of the rule
+	by       string // the title of the rule
 	disputed bool   // another rule of this priority differs
-	against  string // its place
+	against  string // its title
 }
 
 // add adds what a rule says. The order of rules does not matter.
 func (c *claim[T]) add(value T, r *rule, same bool) {
 	switch {
 	case !c.made || r.priority > c.priority:
-		*c = claim[T]{value: value, made: true, priority: r.priority, place: r.place}
+		*c = claim[T]{value: value, made: true, priority: r.priority, by: r.title}
 	case r.priority == c.priority && !same:
-		places := []string{c.place, r.place}
+		titles := []string{c.by, r.title}
 		if c.disputed {
-			places = append(places, c.against)
+			titles = append(titles, c.against)
 		}
 		c.disputed = true
-		c.against, c.place = slices.Min(places), slices.Max(places)
+		c.against, c.by = slices.Min(titles), slices.Max(titles)
+	case r.priority == c.priority && !c.disputed:
+		c.by = min(c.by, r.title)
 	}
 }
 
@@ -42,7 +44,7 @@ func (c *claim[T]) settled(what ...string) (T, error) {
 	if !c.disputed {
 		return c.value, nil
 	}
-	return c.value, undecided(strings.Join(what, ""), c.place, "that", c.against)
+	return c.value, undecided(strings.Join(what, ""), c.by, "that", c.against)
 }
 
 // A contradictory error says that two rules cannot both be followed.
@@ -50,7 +52,7 @@ type contradictory struct{ error }
 
 func (c contradictory) Unwrap() error { return c.error }
 
-// undecided is the error that the rule at a place says what contradicts another's,
+// undecided is the error that a rule says what contradicts another's,
 // and that no priority decides.
 func undecided(what, at, other, against string) error {
 	err := fmt.Errorf("%s: %s contradicts %s of %s; a priority in the METADATA of one would decide", at, what, other, against)

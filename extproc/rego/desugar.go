@@ -22,7 +22,9 @@ const effectsName = "effects"
 type rule struct {
 	id       string // custom.id of its METADATA, else its place
 	place    string // file:line
-	priority int64  // custom.priority of its METADATA, ranked
+	title    string // place, and the id in parentheses if it has one
+	location *ast.Location
+	priority int64 // custom.priority of its METADATA, ranked
 	verb     *verb
 	head     effect      // nil: not known before evaluation
 	constant ast.Value   // the head as it was written, if it is known
@@ -231,7 +233,8 @@ func (d *desugarer) effect(r *ast.Rule, v *verb, h home) *ast.Rule {
 		d.problems.at(r.Location, "%s: %w", v.name, err)
 		return nil
 	}
-	made := rule{id: ruleID(r), place: place(r.Location), team: h.team, verb: v, last: &latest[decodedHead]{}}
+	made := rule{id: ruleID(r), place: place(r.Location), location: r.Location, team: h.team, verb: v, last: &latest[decodedHead]{}}
+	made.title = made.called(made.place)
 	switch said := decoded.(type) {
 	case limitUse:
 		made.limit, made.windows = said.Name, made.windowsOf(said, r.Head.Key.Value)

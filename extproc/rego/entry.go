@@ -23,10 +23,11 @@ type entry struct {
 	query     query
 	guards    guardNames
 	deadline  time.Duration
-	paths     []string     // of the input that rules read
-	input     *node        // what of the document that is, in whole facts
-	needed    *node        // in members of facts
-	diagnosed atomic.Int64 // when a slow rule was last looked for, Unix nanoseconds
+	paths     []string               // of the input that rules read
+	input     *node                  // what of the document that is, in whole facts
+	needed    *node                  // in members of facts
+	diagnosed atomic.Int64           // when a slow rule was last looked for, Unix nanoseconds
+	slow      atomic.Pointer[string] // the title of the one that was found last; nil: none was
 }
 
 // packages are the entry points' packages.
@@ -52,7 +53,7 @@ func (e *entry) evaluate(ctx context.Context, in ast.Value, limit time.Duration,
 	case topdown.IsCancel(err):
 		return nil, fmt.Errorf("no decision after %v: %w", limit, context.DeadlineExceeded)
 	case err != nil:
-		return nil, failed(err)
+		return nil, e.failed(err)
 	}
 	return effects, nil
 }
@@ -126,7 +127,7 @@ func (e *entry) effect(values []ast.Value, t *ast.Term, in ast.Value) (*rule, []
 	for _, t := range r.facts {
 		v, err := in.Find(t.Value.(ast.Ref)[1:])
 		if err != nil {
-			return nil, nil, fmt.Errorf("%s: %v: %w", r.place, t, err)
+			return nil, nil, fmt.Errorf("%s: %v: %w", r.title, t, err)
 		}
 		values = append(values, v)
 	}
@@ -139,26 +140,33 @@ const (
 	diagnoseEvery = int64(time.Minute)
 )
 
-// diagnose evaluates once more to find the rule that took too
-// long, and adds it to the error. It does so once a minute at most, since it
-// costs as much as what it looks for.
+// diagnose adds to the error the rule that took too long. To find it takes another
+// evaluation, which costs as much as what it looks for, so that is done once a
+// minute at most. In between it is the one that was found last, and the error says so.
 func (e *entry) diagnose(ctx context.Context, in ast.Value, cause error) error {
+	how := ", the slow rule that was found last"
 	now, last := time.Now().UnixNano(), e.diagnosed.Load()
-	if now-last < diagnoseEvery || !e.diagnosed.CompareAndSwap(last, now) {
+	if now-last >= diagnoseEvery && e.diagnosed.CompareAndSwap(last, now) {
+		if found := e.slowest(ctx, in); found != "" {
+			e.slow.Store(&found)
+			how = ""
+		}
+	}
+	title := e.slow.Load()
+	if title == nil {
 		return cause
 	}
+	return &gateway.PolicyError{Fault: gateway.FaultDeadline, Rule: *title, Err: fmt.Errorf("%s%s: %w", *title, how, cause)}
+}
+
+// slowest is the title of the rule at which an evaluation is cut off; empty: it is
+// in time.
+func (e *entry) slowest(ctx context.Context, in ast.Value) string {
 	var t ruleTracer
 	if _, err := e.evaluate(context.WithoutCancel(ctx), in, min(e.deadline, diagnoseTime), tracedBy(&t)); err == nil || t.last == nil {
-		return cause
+		return ""
 	}
-	at := place(t.last.Location)
-	named := &gateway.PolicyError{Fault: gateway.FaultDeadline, Rule: at}
-	i := slices.IndexFunc(e.rules, func(r rule) bool { return r.place == at })
-	if i >= 0 && e.rules[i].id != at {
-		at += " (" + e.rules[i].id + ")"
-	}
-	named.Err = fmt.Errorf("%s: %w", at, cause)
-	return named
+	return e.title(t.last.Location)
 }
 
 // A ruleTracer remembers the rule that was entered last.

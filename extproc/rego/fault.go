@@ -1,33 +1,59 @@
 package rego
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
+	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/topdown"
 
 	"github.com/attache-gateway/attache/extproc/gateway"
 )
 
 // failed is an error of an evaluation, with its kind and place.
-func failed(err error) error {
-	e := &gateway.PolicyError{Fault: gateway.FaultOther, Err: err}
+func (e *entry) failed(err error) error {
+	p := &gateway.PolicyError{Fault: gateway.FaultOther, Err: err}
 	var of *topdown.Error
 	if errors.As(err, &of) {
-		e.Err = unquoted(of)
+		p.Err = unquoted(of)
 		switch of.Code {
 		case topdown.BuiltinErr, topdown.TypeErr:
-			e.Fault = gateway.FaultBuiltin
+			p.Fault = gateway.FaultBuiltin
 		case topdown.ConflictErr:
-			e.Fault = gateway.FaultConflict
+			p.Fault = gateway.FaultConflict
 		}
 		if of.Location != nil {
-			e.Rule = place(of.Location)
+			p.Rule = e.title(of.Location)
 		}
 	}
-	return e
+	return p
+}
+
+// title is how a place is called, in a rule of the entry point or anywhere else.
+func (e *entry) title(l *ast.Location) string {
+	at := place(l)
+	if i := slices.IndexFunc(e.rules, func(r rule) bool { return r.has(l) }); i >= 0 {
+		return e.rules[i].called(at)
+	}
+	return at
+}
+
+// called is how a place in the rule is called: by the rule's id as well.
+func (r *rule) called(place string) string {
+	if r.id == r.place {
+		return place
+	}
+	return place + " (" + r.id + ")"
+}
+
+// has reports whether a line is the rule's.
+func (r *rule) has(l *ast.Location) bool {
+	first := r.location
+	return first.File == l.File && first.Row <= l.Row && l.Row <= first.Row+bytes.Count(first.Text, []byte("\n"))
 }
 
 // operandTypes are all that may follow a builtin's name in an error.
@@ -60,5 +86,5 @@ func unquoted(of *topdown.Error) error {
 
 // malformed is an error of a rule's effect, which names the rule.
 func malformed(r *rule, err error) error {
-	return &gateway.PolicyError{Fault: gateway.FaultDecode, Rule: r.place, Err: fmt.Errorf("%s: %s: %w", r.place, r.verb.name, err)}
+	return &gateway.PolicyError{Fault: gateway.FaultDecode, Rule: r.title, Err: fmt.Errorf("%s: %s: %w", r.title, r.verb.name, err)}
 }

@@ -10,6 +10,7 @@ import (
 
 // TestFaults: an error says how the policy failed, and where.
 func TestFaults(t *testing.T) {
+	const named = "# METADATA\n# custom: {id: mine}\n"
 	const never = "count([1 | some i in numbers.range(1, 9000); some j in numbers.range(1, 9000); i * j == 7]) == 1000"
 	for _, tt := range []struct {
 		name, rules string
@@ -21,6 +22,11 @@ func TestFaults(t *testing.T) {
 		{"conflict", "label contains {\"a\": \"1\"} if input.user == \"victim\"\n\nlabel contains {\"a\": \"2\"} if input.user == \"victim\"", gateway.FaultConflict, "a.rego:7"},
 		{"conflict of routes", "route contains {\"pick\": \"fastest\"} if input.user == \"victim\"\n\nroute contains {\"pick\": \"cheapest\"} if input.user == \"victim\"", gateway.FaultConflict, "a.rego:7"},
 		{"decode", "deny contains {\"status\": s} if {\n\tinput.user == \"victim\"\n\ts := 100 + count(input.user)\n}", gateway.FaultDecode, "a.rego:5"},
+		{"deadline of a rule with an id", named + "deny contains {} if {\n\tinput.user == \"victim\"\n\t" + never + "\n}", gateway.FaultDeadline, "a.rego:7 (mine)"},
+		{"builtin in a rule with an id", named + "deny contains {} if {\n\tinput.user == \"victim\"\n\tto_number(input.user) > 3\n}\n\ndeny contains {} if input.user == \"x\"", gateway.FaultBuiltin, "a.rego:9 (mine)"},
+		{"builtin after a rule with an id", named + "deny contains {} if input.user == \"x\"\n\ndeny contains {} if {\n\tinput.user == \"victim\"\n\tto_number(input.user) > 3\n}", gateway.FaultBuiltin, "a.rego:11"},
+		{"conflict with a rule with an id", "route contains {\"pick\": \"fastest\"} if input.user == \"victim\"\n\n" + named + "route contains {\"pick\": \"cheapest\"} if input.user == \"victim\"", gateway.FaultConflict, "a.rego:9 (mine)"},
+		{"decode of a rule with an id", named + "deny contains {\"status\": s} if {\n\tinput.user == \"victim\"\n\ts := 100 + count(input.user)\n}", gateway.FaultDecode, "a.rego:7 (mine)"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			p := within(t, Allow, tt.rules, 50*time.Millisecond)
@@ -32,6 +38,30 @@ func TestFaults(t *testing.T) {
 				t.Errorf("got %+v of %v, want %s at %s", e, err, tt.fault, tt.rule)
 			}
 		})
+	}
+}
+
+// TestSpeaks: a decision has the rules whose chain and split it follows, whichever
+// order the rules are in.
+func TestSpeaks(t *testing.T) {
+	p := rules(t, Allow, `# METADATA
+# custom: {id: first, priority: 2}
+route contains {"chain": ["a"], "split": {"by": "key", "shares": {"x": 1}}}
+
+route contains {"chain": ["b"]} if input.request.stream
+
+# METADATA
+# custom: {priority: 2}
+route contains {"chain": ["a"]} if input.request.stream
+
+# METADATA
+# custom: {priority: 3}
+route contains {"split": {"by": "key", "shares": {"y": 1}}} if input.request.stream`)
+	f := facts()
+	f.Stream = true
+	d, err := p.Decide(t.Context(), f)
+	if want := (gateway.Speaks{Chain: "a.rego:13", Split: "a.rego:17"}); err != nil || d.Speaks != want {
+		t.Errorf("have %+v, %v, want %+v", d.Speaks, err, want)
 	}
 }
 

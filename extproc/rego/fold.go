@@ -76,6 +76,7 @@ func (f *fold) decision(closed bool) (gateway.Decision, error) {
 
 // settle adds what there can be one of only.
 func (f *fold) settle(d *gateway.Decision) (err error) {
+	d.Speaks = gateway.Speaks{Chain: f.chain.by, Split: f.split.by}
 	if d.Chain, err = f.chain.settled("route: chain"); err != nil {
 		return err
 	}

@@ -141,7 +141,7 @@ label contains {"kind": "low"}`)
 	if err != nil {
 		t.Fatal(err)
 	}
-	got.Rules = nil
+	got.Rules, got.Speaks = nil, gateway.Speaks{}
 	want := gateway.Decision{
 		Headers: []gateway.HeaderChange{{Name: "x-team", Value: "search"}, {Name: "x-team", Response: true, Remove: true}},
 		Guards:  []string{"pii"},
@@ -287,7 +287,8 @@ func TestLastGood(t *testing.T) {
 	}
 }
 
-// TestSlowRuleIsNamed once in a while, by its id.
+// TestSlowRuleIsNamed: one is looked for once in a while; in between it is the one
+// that was found last, as the error says.
 func TestSlowRuleIsNamed(t *testing.T) {
 	p := within(t, Allow, "# METADATA\n# custom: {id: slow}\n"+endless+"\n\ndeny contains {\"code\": \"other\"} if input.request.bytes > 5", 20*time.Millisecond)
 	_, err := p.Decide(t.Context(), facts())
@@ -295,8 +296,18 @@ func TestSlowRuleIsNamed(t *testing.T) {
 		t.Errorf("have %v\nwant %s", err, want)
 	}
 	_, err = p.Decide(t.Context(), facts())
-	if want := "rego: no decision after 20ms: context deadline exceeded"; err == nil || err.Error() != want || !errors.Is(err, context.DeadlineExceeded) {
+	if want := "rego: a.rego:7 (slow), the slow rule that was found last: no decision after 20ms: context deadline exceeded"; err == nil || err.Error() != want || !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("have %v\nwant %s", err, want)
+	}
+	var e *gateway.PolicyError
+	if !errors.As(err, &e) || e.Fault != gateway.FaultDeadline || e.Rule != "a.rego:7 (slow)" {
+		t.Errorf("have %+v", e)
+	}
+	another := within(t, Allow, endless, 20*time.Millisecond)
+	another.request.diagnosed.Store(time.Now().UnixNano()) // as if it had just looked and found nothing
+	_, err = another.Decide(t.Context(), facts())
+	if want := "rego: no decision after 20ms: context deadline exceeded"; err == nil || err.Error() != want {
+		t.Errorf("of other rules: have %v\nwant %s", err, want)
 	}
 }
 

@@ -37,7 +37,7 @@ const (
 func newDecided(r prometheus.Registerer) decided {
 	decisions := counters(r, "attache_policy_decisions_total", "Decisions about requests. result: allow, deny or error. code: of the denial or error, empty if allowed.", "result", "code")
 	took := histograms(r, "attache_policy_decision_seconds", "Time that decisions took, cached ones included.", ruleBuckets)
-	faults := counters(r, "attache_policy_errors_total", "Failures of the policy. kind: deadline, builtin, conflict, decode (an effect that is malformed or cannot be carried out), cancelled (the client has gone) or other. rule: file:line, empty if not known; which rule was too slow is looked for once a minute.", "kind", "rule")
+	faults := counters(r, "attache_policy_errors_total", "Failures of the policy. kind: deadline, builtin, conflict, decode (an effect that is malformed or cannot be carried out), cancelled (the client has gone) or other. rule: file:line, with the rule's id in parentheses if it has one, empty if not known; which rule was too slow is looked for once a minute, and in between it is the one that was found last.", "kind", "rule")
 	return decided{
 		decisions: newFamily(maxDecisions,
 			func(k decisionKey) decisionKey { return decisionKey{k.result, other} },
