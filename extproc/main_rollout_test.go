@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -116,7 +117,8 @@ func TestShadowAndPromotion(t *testing.T) {
 	live, next := t.TempDir(), t.TempDir()
 	write(t, filepath.Join(live, "a.rego"), marked("live")["a.rego"])
 	write(t, filepath.Join(next, "a.rego"), nextRules("next"))
-	w := begin(t, "1.40", "policy: {dir: "+live+", deadline: 1s, shadow: {dir: "+next+"}}", "models:", "  smart: {targets: [o/m]}")
+	log := "telemetry: {decisions: {file: " + filepath.Join(t.TempDir(), "decisions.jsonl") + ", content: projected, mask: [/input/request/model, /result/deny/message]}}"
+	w := begin(t, "1.40", "policy: {dir: "+live+", deadline: 1s, shadow: {dir: "+next+"}}", log, "models:", "  smart: {targets: [o/m]}")
 	smart := ask{dialect: "openai", model: "smart"}
 	stop := w.traffic(t, smart)
 
@@ -136,6 +138,9 @@ func TestShadowAndPromotion(t *testing.T) {
 	p := w.policy(t)
 	if e := p.Shadow.Examples["new_deny"]; len(e) != 1 || e[0].ID == "" || e[0].Input["request"] == nil {
 		t.Errorf("the examples are %+v", e)
+	}
+	if !bytes.Contains(body, []byte(`"model": "***"`)) || !bytes.Contains(body, []byte(`"message": "***"`)) || bytes.Contains(body, []byte("o/closed")) {
+		t.Errorf("what is masked in the log of decisions is shown: %s", body)
 	}
 	if p.State != "good" || p.Candidate.Revision == p.Revision || len(p.Shadow.Examples["header"]) != 5 {
 		t.Errorf("the policy is %+v", p)

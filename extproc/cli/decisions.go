@@ -46,11 +46,16 @@ func (l *decisionLog) sink(c *config.Config, log *slog.Logger) gateway.DecisionS
 	if l.Decisions == nil || !d.On() {
 		return nil
 	}
-	content := telemetry.ContentNone
+	return l.With(filterOf(&d))
+}
+
+// filterOf says what of decisions may be seen.
+func filterOf(d *config.Decisions) telemetry.Filter {
+	f := telemetry.Filter{Content: telemetry.ContentNone, Sample: d.Sample, Mask: d.Mask}
 	if d.Content == config.ContentProjected {
-		content = telemetry.ContentProjected
+		f.Content = telemetry.ContentProjected
 	}
-	return l.With(telemetry.Filter{Content: content, Sample: d.Sample, Mask: d.Mask})
+	return f
 }
 
 func (l *decisionLog) close(log *slog.Logger) {

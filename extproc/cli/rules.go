@@ -14,6 +14,7 @@ import (
 	"github.com/attache-gateway/attache/extproc/gateway"
 	"github.com/attache-gateway/attache/extproc/rego"
 	"github.com/attache-gateway/attache/extproc/shadow"
+	"github.com/attache-gateway/attache/extproc/telemetry"
 )
 
 // A ruleSet is all rules that one snapshot decides by.
@@ -82,7 +83,7 @@ func (h *policyHistory) load(ctx context.Context, c *config.Config, log *slog.Lo
 	if c.Policy.Shadow.Empty() {
 		return s, nil
 	}
-	if err := h.loadCandidate(ctx, s, o); err != nil {
+	if err := h.loadCandidate(ctx, s, o, filterOf(&c.Telemetry.Decisions)); err != nil {
 		if h == nil {
 			return nil, fmt.Errorf("candidate: %w", err)
 		}
@@ -173,8 +174,8 @@ func (h *policyHistory) keepPromotion(ctx context.Context, s *ruleSet, o rego.Op
 }
 
 // loadCandidate loads a candidate and puts it beside the rules in force, unless
-// it is the same.
-func (h *policyHistory) loadCandidate(ctx context.Context, s *ruleSet, o rego.Options) error {
+// it is the same. Of examples is shown what may be in the log of decisions.
+func (h *policyHistory) loadCandidate(ctx context.Context, s *ruleSet, o rego.Options, f telemetry.Filter) error {
 	files, err := h.open(ctx, &s.config.Shadow.Source)
 	if err != nil {
 		return err
@@ -194,7 +195,8 @@ func (h *policyHistory) loadCandidate(ctx context.Context, s *ruleSet, o rego.Op
 	if p.Revision() == s.live.Revision() {
 		return nil
 	}
-	s.pair = h.shadow.Pair(s.live.Revision(), p, s.config.Shadow.Permille, s.config.Deadline)
+	show := shadow.Show{Input: f.Content == telemetry.ContentProjected, Mask: f.Masked}
+	s.pair = h.shadow.Pair(s.live.Revision(), p, s.config.Shadow.Permille, s.config.Deadline, show)
 	s.Shadow = s.pair
 	if s.config.Canary.Permille > 0 {
 		s.Canary = &gateway.Canary{Policy: p, Permille: s.config.Canary.Permille, By: s.config.Canary.By}

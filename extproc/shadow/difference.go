@@ -66,20 +66,20 @@ type part struct {
 
 // A route is what the verb route says.
 type route struct {
-	Require      []gateway.Condition  `json:"require,omitempty"`
-	Exclude      []gateway.Condition  `json:"exclude,omitempty"`
-	Chain        []string             `json:"chain,omitempty"`
-	TimeoutMS    int64                `json:"timeout_ms,omitempty"`
-	FirstTokenMS int64                `json:"first_token_ms,omitempty"`
-	Prefer       []gateway.Preference `json:"prefer,omitempty"`
-	Split        *gateway.Split       `json:"split,omitempty"`
-	Pick         string               `json:"pick,omitempty"`
+	Require      []gateway.Condition
+	Exclude      []gateway.Condition
+	Chain        []string
+	TimeoutMS    int64
+	FirstTokenMS int64
+	Prefer       []gateway.Preference
+	Split        *gateway.Split
+	Pick         string
 }
 
 // guards are the effects of guard rules.
 type guards struct {
-	Input  []string `json:"input,omitempty"`
-	Output []string `json:"output,omitempty"`
+	Input  []string
+	Output []string
 }
 
 func parts(d *gateway.Decision) []part {

@@ -73,6 +73,7 @@ type Pair struct {
 	candidate gateway.Policy
 	permille  int64
 	limit     time.Duration // of one decision
+	show      Show
 	*counts
 }
 
@@ -92,8 +93,9 @@ type counts struct {
 
 // Pair puts a candidate beside the policy of a revision, for a share of the
 // exchanges in thousandths. It goes on counting if that was the last pair as well.
-func (s *Shadow) Pair(live string, candidate gateway.Policy, permille int64, limit time.Duration) *Pair {
-	p := &Pair{shadow: s, candidate: candidate, permille: permille, limit: limit}
+// What is shown of examples, of older ones as well, is up to show.
+func (s *Shadow) Pair(live string, candidate gateway.Policy, permille int64, limit time.Duration, show Show) *Pair {
+	p := &Pair{shadow: s, candidate: candidate, permille: permille, limit: limit, show: show}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if c := s.current; c != nil && c.live == live && c.counts.candidate == candidate.Revision() {
@@ -172,7 +174,9 @@ func (p *Pair) Report() Report {
 	}
 	for k, n := range p.kinds {
 		r.Kinds[k] = n
-		r.Examples[k] = append([]Example(nil), p.examples[k]...)
+		for _, e := range p.examples[k] {
+			r.Examples[k] = append(r.Examples[k], p.show.of(e))
+		}
 	}
 	return r
 }

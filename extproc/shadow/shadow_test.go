@@ -1,6 +1,7 @@
 package shadow
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -151,7 +152,7 @@ func TestReport(t *testing.T) {
 		}
 		return d, nil
 	}}
-	p := s.Pair("r1", next, 1000, time.Second)
+	p := s.Pair("r1", next, 1000, time.Second, Show{Input: true})
 	live := gateway.Decision{Labels: map[string]string{"a": "b"}, Log: gateway.LogUse{Redact: []string{"/user", "/properties/a~1b", "/nothing/here"}}}
 	for i := range 20 {
 		p.Compare(fmt.Sprint(i), &gateway.Facts{Model: fmt.Sprintf("m%d", i)}, &live, nil)
@@ -167,9 +168,55 @@ func TestReport(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := `"live":{"parts":{"route":{}}},"candidate":{"parts":{"route":{"pick":"fastest"}},"rules":["r"]},"input":{"properties":{"c":"y"},"request":{"model":"m"}}}`
+	want := `"live":{"result":{}},"candidate":{"result":{"pick":"fastest","rules":["r"]}},"input":{"properties":{"c":"y"},"request":{"model":"m"}}}`
 	if !strings.HasSuffix(string(text), want) {
 		t.Errorf("an example is %s", text)
+	}
+}
+
+// TestShow: examples have no more than may be seen by now, of requests that came
+// before as well.
+func TestShow(t *testing.T) {
+	s := start(t)
+	next := candidate{revision: "r2", seen: `{"user":"ann"}`, decide: func(f *gateway.Facts) (gateway.Decision, error) {
+		return gateway.Decision{Labels: map[string]string{"user": "ann"}, Log: gateway.LogUse{Level: f.Model}}, nil
+	}}
+	open := Show{Input: true}
+	p := s.Pair("r1", next, 1000, time.Second, open)
+	p.Compare("full", &gateway.Facts{Model: "full"}, &gateway.Decision{}, nil)
+	p.Compare("meta", &gateway.Facts{Model: "meta"}, &gateway.Decision{}, nil)
+	p.Compare("live says meta", &gateway.Facts{}, &gateway.Decision{Log: gateway.LogUse{Level: gateway.LogMeta}}, nil)
+	p.Compare("live failed", &gateway.Facts{}, &gateway.Decision{}, errors.New("broken"))
+	p.Compare("again", &gateway.Facts{}, &gateway.Decision{}, nil)
+	await(t, p, 5)
+	mask := func(document json.RawMessage) json.RawMessage {
+		return bytes.ReplaceAll(document, []byte(`"ann"`), []byte(`"***"`))
+	}
+	for _, tt := range []struct {
+		name         string
+		show         Show
+		input, label string
+	}{
+		{"all", open, `{"user":"ann"}`, `{"labels":{"user":"ann"}`},
+		{"no input", Show{}, ``, `{"labels":{"user":"ann"}`},
+		{"masked", Show{Input: true, Mask: mask}, `{"user":"***"}`, `{"labels":{"user":"***"}`},
+		{"masked, no input", Show{Mask: mask}, ``, `{"labels":{"user":"***"}`},
+		{"a mask that fails", Show{Input: true, Mask: func(json.RawMessage) json.RawMessage { return nil }}, ``, ``},
+	} {
+		r := s.Pair("r1", next, 1000, time.Second, tt.show).Report()
+		all := append(r.Examples[Label], r.Examples[ErrorGone]...)
+		if len(all) != 5 {
+			t.Fatalf("%s: %+v", tt.name, r)
+		}
+		for _, e := range all {
+			want := tt.input
+			if e.ID != "full" && e.ID != "again" {
+				want = ""
+			}
+			if string(e.Input) != want || !strings.HasPrefix(string(e.Candidate.Result), tt.label) {
+				t.Errorf("%s: %s: input %s, candidate %s", tt.name, e.ID, e.Input, e.Candidate.Result)
+			}
+		}
 	}
 }
 
@@ -177,14 +224,14 @@ func TestReport(t *testing.T) {
 // candidate begins anew.
 func TestPairGoesOn(t *testing.T) {
 	s := start(t)
-	first := s.Pair("r1", candidate{revision: "r2", decide: allow}, 1000, time.Second)
+	first := s.Pair("r1", candidate{revision: "r2", decide: allow}, 1000, time.Second, Show{Input: true})
 	first.Compare("a", &gateway.Facts{}, &gateway.Decision{}, nil)
 	await(t, first, 1)
-	if r := s.Pair("r1", candidate{revision: "r2", decide: allow}, 1000, time.Second).Report(); r.Compared != 1 {
+	if r := s.Pair("r1", candidate{revision: "r2", decide: allow}, 1000, time.Second, Show{}).Report(); r.Compared != 1 {
 		t.Errorf("the same pair has compared %d", r.Compared)
 	}
 	for _, other := range [][2]string{{"r1", "r3"}, {"r3", "r2"}} {
-		if r := s.Pair(other[0], candidate{revision: other[1], decide: allow}, 1000, time.Second).Report(); r.Compared != 0 {
+		if r := s.Pair(other[0], candidate{revision: other[1], decide: allow}, 1000, time.Second, Show{}).Report(); r.Compared != 0 {
 			t.Errorf("another pair has compared %d", r.Compared)
 		}
 	}
@@ -197,7 +244,7 @@ func TestOverload(t *testing.T) {
 	p := s.Pair("r1", candidate{revision: "r2", decide: func(*gateway.Facts) (gateway.Decision, error) {
 		<-release
 		return gateway.Decision{}, nil
-	}}, 1000, time.Second)
+	}}, 1000, time.Second, Show{Input: true})
 	const n = 4 * queueSize
 	var callers sync.WaitGroup
 	for i := range 4 {
@@ -217,7 +264,7 @@ func TestOverload(t *testing.T) {
 
 // TestShare: a share of the exchanges is taken.
 func TestShare(t *testing.T) {
-	p := start(t).Pair("r1", candidate{revision: "r2"}, 100, time.Second)
+	p := start(t).Pair("r1", candidate{revision: "r2"}, 100, time.Second, Show{Input: true})
 	taken := 0
 	for i := range 10_000 {
 		if p.Takes(fmt.Sprintf("%040x", i)) {
@@ -233,7 +280,7 @@ func TestShare(t *testing.T) {
 func BenchmarkCompare(b *testing.B) {
 	s := New(slog.New(slog.DiscardHandler))
 	defer s.Close()
-	p := s.Pair("r1", candidate{revision: "r2", decide: allow}, 1000, time.Second)
+	p := s.Pair("r1", candidate{revision: "r2", decide: allow}, 1000, time.Second, Show{Input: true})
 	f, d := &gateway.Facts{Model: "m"}, &gateway.Decision{}
 	b.ReportAllocs()
 	for b.Loop() {

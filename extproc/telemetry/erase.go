@@ -38,6 +38,13 @@ func (e *Event) mask(pointers []string) {
 	}
 }
 
+// Masked is a document with the members input and result, as an event has them, with
+// what is masked replaced; nil if it cannot be read.
+func (f *Filter) Masked(document json.RawMessage) json.RawMessage {
+	document, _ = edit(document, f.Mask, func(parent map[string]any, name string) { parent[name] = masked }, masked)
+	return document
+}
+
 // edit changes the members of a document that JSON pointers (RFC 6901) name. It
 // returns the document and the pointers that named something. An element of an
 // array, and the whole, is replaced. What cannot be read is left out as a whole.
