@@ -41,9 +41,9 @@ func describe(l *gateway.Limit, zone *time.Location) string {
 	said := strings.Join(parts, " and ")
 	switch {
 	case l.Window != "":
-		said += fmt.Sprintf(" a %s (%s)", l.Window, zone)
+		said += fmt.Sprintf(" %s (%s)", l.Span(), zone)
 	case l.WindowS > 0:
-		said += fmt.Sprintf(" in %s", time.Duration(l.WindowS)*time.Second)
+		said += " " + l.Span()
 	}
 	if l.Concurrent >= 0 {
 		said += fmt.Sprintf(", %d at once", l.Concurrent)

@@ -101,11 +101,11 @@ func (s *refusedBy) most() string {
 	case MeasureConcurrent:
 		return fmt.Sprintf("%s at a time per %s", several(s.Concurrent, "request"), s.Per)
 	case MeasureCost:
-		return fmt.Sprintf("%s dollars per %s %s", strconv.FormatFloat(float64(s.CostNano)/1e9, 'f', -1, 64), s.Per, s.window())
+		return fmt.Sprintf("%s dollars per %s %s", strconv.FormatFloat(float64(s.CostNano)/1e9, 'f', -1, 64), s.Per, s.Span())
 	case MeasureRequests:
-		return fmt.Sprintf("%s per %s %s", several(s.Requests, "request"), s.Per, s.window())
+		return fmt.Sprintf("%s per %s %s", several(s.Requests, "request"), s.Per, s.Span())
 	}
-	return fmt.Sprintf("%s per %s %s", several(s.Tokens, "token"), s.Per, s.window())
+	return fmt.Sprintf("%s per %s %s", several(s.Tokens, "token"), s.Per, s.Span())
 }
 
 func several(n int64, what string) string {
@@ -115,8 +115,9 @@ func several(n int64, what string) string {
 	return fmt.Sprintf("%d %ss", n, what)
 }
 
-// window says what stretch of time the limit is for.
-func (l *Limit) window() string {
+// Span says what stretch of time the limit is for: a minute, a month, in 90 seconds.
+// A limit of concurrent requests alone has none.
+func (l *Limit) Span() string {
 	switch {
 	case l.Window != "":
 		return "a " + l.Window
